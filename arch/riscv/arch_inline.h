@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+// RISC-V: the inline half of arch/arch.h. Included at the end of arch/arch.h only.
+#pragma once
+
+struct page;
+
+// ---- memory map (docs/internals.md). The same constants in all three modes: Sv39 addresses are canonical in Sv48 and Sv57 too.
+#define ARCH_MEM_MAP ((struct page *)0xffffffc000000000)
+#define ARCH_DIRECT_MAP 0xffffffd000000000
+#define ARCH_KERNEL_BASE 0xffffffff80000000
+#define ARCH_LEVELS_MAX 5
+extern u32 arch_levels;
+extern vaddr_t arch_user_end;
+
+static always_inline void *arch_p2v(paddr_t pa)
+{
+	return (void *)(pa + ARCH_DIRECT_MAP);
+}
+
+static always_inline paddr_t arch_v2p(const void *p)
+{
+	return (paddr_t)p - ARCH_DIRECT_MAP;
+}
+
+#define csr_read(csr)                                                                                                  \
+	({                                                                                                             \
+		u64 csr_value;                                                                                         \
+		asm volatile("csrr %0, " #csr : "=r"(csr_value)::"memory");                                            \
+		csr_value;                                                                                             \
+	})
+#define csr_write(csr, v) asm volatile("csrw " #csr ", %0" ::"rK"(v) : "memory")
+#define csr_set(csr, v) asm volatile("csrs " #csr ", %0" ::"rK"(v) : "memory")
+#define csr_clear(csr, v) asm volatile("csrc " #csr ", %0" ::"rK"(v) : "memory")
+
+#define SSTATUS_SIE (1ul << 1)
+#define SSTATUS_SPIE (1ul << 5)
+#define SSTATUS_SPP (1ul << 8)
+#define SSTATUS_FS (3ul << 13)
+#define SSTATUS_FS_CLEAN (2ul << 13)
+#define SATP_ASID_SHIFT 44
+#define SATP_ASID_MASK 0xffff
+
+// ---- mmu
+// Entries carry their ASID, so a switch needs no fence while ASIDs are not shared; with 0 ASID bits all share one.
+extern u32 arch_asid_bits_found;
+
+static always_inline void arch_root_switch(u64 root)
+{
+	csr_write(satp, root);
+	if (unlikely(arch_asid_bits_found == 0))
+		asm volatile("sfence.vma" ::: "memory");
+}
+
+static always_inline void arch_flush_page(vaddr_t va, u64 asid)
+{
+	asm volatile("sfence.vma %0, %1" ::"r"(va), "r"(asid) : "memory");
+}
+
+static always_inline void arch_flush_asid(u64 asid)
+{
+	asm volatile("sfence.vma zero, %0" ::"r"(asid) : "memory");
+}
+
+// ---- context. x[0] holds the program counter. trap.S knows the offsets through offsets.h, generated from offsets.c.
+struct arch_context {
+	u64 x[32];
+	u64 f[32];
+	u64 fcsr;
+	u64 status; // sstatus to return with: SPIE, and FS when this thread owns the unit
+};
+
+enum {
+	X_RA = 1, X_SP = 2, X_GP = 3, X_TP = 4, X_T0 = 5, X_T1 = 6, X_T2 = 7, X_S0 = 8, X_S1 = 9, X_A0 = 10, X_A1 = 11, X_A2 = 12,
+	X_A7 = 17, X_S2 = 18, X_T3 = 28, X_T4 = 29, X_T5 = 30, X_T6 = 31,
+};
+
+// Logical registers of a system call (docs/internals.md).
+enum {
+	R_CAP = X_A0, R_STATUS = X_A0, R_LABEL = X_A1, R_NR = X_A7, R_FLOW = X_T3, R_BADGE = X_T4, R_REPLY = X_T5,
+};
+
+// Registers that the fast path keeps fixed (files.mk: FASTPATH_CFLAGS).
+#define FASTPATH_SELF "s0"
+#define FASTPATH_FLOW "t3"
+#define FASTPATH_REPLY "t5"
+#define FASTPATH_COUNT "t0" // reply_map_recv: R_W5
+
+// Index of message word i, which is argument i + 2.
+static always_inline u32 r_word(u32 i)
+{
+	return i < 5 ? X_A2 + i : X_T0 + (i - 5);
+}
+
+static always_inline u64 ctx_reg(const struct arch_context *ctx, u32 r)
+{
+	return ctx->x[r];
+}
+
+static always_inline void ctx_set_reg(struct arch_context *ctx, u32 r, u64 v)
+{
+	ctx->x[r] = v;
+}
+
+static always_inline u64 ctx_arg(const struct arch_context *ctx, u32 i)
+{
+	return ctx->x[i < 2 ? X_A0 + i : r_word(i - 2)];
+}
+
+static always_inline void ctx_set_status(struct arch_context *ctx, s64 status)
+{
+	ctx->x[R_STATUS] = status;
+}
+
+static always_inline void ctx_set_result(struct arch_context *ctx, u32 i, u64 v)
+{
+	ctx->x[i == 0 ? R_LABEL : r_word(i - 1)] = v;
+}
+
+static always_inline u64 ctx_pc(const struct arch_context *ctx)
+{
+	return ctx->x[0];
+}
+
+static always_inline u64 ctx_sp(const struct arch_context *ctx)
+{
+	return ctx->x[X_SP];
+}
+
+static always_inline void arch_fp_enable(struct arch_context *ctx, bool on)
+{
+	ctx->status = on ? ctx->status | SSTATUS_FS_CLEAN : ctx->status & ~SSTATUS_FS;
+}
+
+// Whether the unit was on when the current trap was taken.
+static always_inline bool arch_fp_on(void)
+{
+	return csr_read(sstatus) & SSTATUS_FS;
+}
+
+// ---- hart, time
+register struct hart *arch_hart_register asm("tp");
+
+static always_inline struct hart *arch_hart(void)
+{
+	return arch_hart_register;
+}
+
+static always_inline u64 arch_time(void)
+{
+	return csr_read(time);
+}
+
+static always_inline u64 arch_cycles(void)
+{
+	return csr_read(cycle);
+}
+
+static always_inline void arch_relax(void)
+{
+	asm volatile("nop" ::: "memory");
+}
+
+// ---- the end of a fast path: resume a thread that waits in a system call. The message words lie in their registers already (they never
+// moved) and are not touched here; what is not delivered is zeroed. Callee-saved registers come from the context.
+// The FP unit goes off: its owner takes one cheap trap if it uses it again.
+#define ARCH_RESTORE_SAVED                                                                                             \
+	"ld ra, 0(t6)\n csrw sepc, ra\n"                                                                               \
+	"ld ra, 8(t6)\n ld sp, 16(t6)\n ld gp, 24(t6)\n"                                                               \
+	"csrw sscratch, tp\n ld tp, 32(t6)\n"                                                                          \
+	"ld s0, 64(t6)\n ld s1, 72(t6)\n ld s2, 144(t6)\n ld s3, 152(t6)\n ld s4, 160(t6)\n ld s5, 168(t6)\n"          \
+	"ld s6, 176(t6)\n ld s7, 184(t6)\n ld s8, 192(t6)\n ld s9, 200(t6)\n ld s10, 208(t6)\n ld s11, 216(t6)\n"      \
+	"li a7, 0\n li t6, 0\n sret\n"
+
+static always_inline _Noreturn void arch_fast_return(struct arch_context *ctx, u64 status, u64 label, u64 flow, u64 badge, u64 reply)
+{
+	register u64 r_status asm("a0") = status;
+	register u64 r_label asm("a1") = label;
+	register u64 r_flow asm("t3") = flow;
+	register u64 r_badge asm("t4") = badge;
+	register u64 r_reply asm("t5") = reply;
+	register struct arch_context *r_ctx asm("t6") = ctx;
+	u64 fs = SSTATUS_FS;
+	asm volatile("csrc sstatus, %6\n" ARCH_RESTORE_SAVED ::"r"(r_status), "r"(r_label), "r"(r_flow), "r"(r_badge), "r"(r_reply), "r"(r_ctx),
+		     "r"(fs)
+		     : "memory");
+	__builtin_unreachable();
+}
+
+// The same for a request made by the kernel (a fault): it brings its words along; the last two are 0.
+static always_inline _Noreturn void arch_fast_deliver(struct arch_context *ctx, u64 label, u64 flow, u64 badge, u64 reply, u64 w0, u64 w1, u64 w2,
+						      u64 w3, u64 w4, u64 w5)
+{
+	register u64 r_label asm("a1") = label;
+	register u64 r_w0 asm("a2") = w0;
+	register u64 r_w1 asm("a3") = w1;
+	register u64 r_w2 asm("a4") = w2;
+	register u64 r_w3 asm("a5") = w3;
+	register u64 r_w4 asm("a6") = w4;
+	register u64 r_w5 asm("t0") = w5;
+	register u64 r_flow asm("t3") = flow;
+	register u64 r_badge asm("t4") = badge;
+	register u64 r_reply asm("t5") = reply;
+	register struct arch_context *r_ctx asm("t6") = ctx;
+	u64 fs = SSTATUS_FS;
+	asm volatile("csrc sstatus, %11\n li a0, 0\n li t1, 0\n li t2, 0\n" ARCH_RESTORE_SAVED ::"r"(r_label), "r"(r_w0), "r"(r_w1), "r"(r_w2),
+		     "r"(r_w3), "r"(r_w4), "r"(r_w5), "r"(r_flow), "r"(r_badge), "r"(r_reply), "r"(r_ctx), "r"(fs)
+		     : "memory");
+	__builtin_unreachable();
+}
+
+// The words of a request stay in the caller's context too, so that it can be delivered again when its server was replaced.
+static always_inline void arch_fast_save_words(struct arch_context *ctx)
+{
+	asm volatile("sd a2, 96(%0)\n sd a3, 104(%0)\n sd a4, 112(%0)\n sd a5, 120(%0)\n sd a6, 128(%0)\n"
+		     "sd t0, 40(%0)\n sd t1, 48(%0)\n sd t2, 56(%0)\n" ::"r"(ctx)
+		     : "memory");
+}
+
+// arch_return_to_user for callers without a stack frame: a jump.
+static always_inline _Noreturn void arch_fast_resume(struct arch_context *ctx)
+{
+	register struct arch_context *r_ctx asm("a0") = ctx;
+	asm volatile("tail arch_return_to_user" ::"r"(r_ctx) : "memory");
+	__builtin_unreachable();
+}
+
+// arch_page_clear for callers without a stack frame: page.S promises to change a0, a1 and ra only.
+static always_inline void arch_page_clear_fast(void *page)
+{
+	register void *r_page asm("a0") = page;
+	u64 saved_ra;
+	asm volatile("mv %1, ra\n call arch_page_clear\n mv ra, %1" : "+r"(r_page), "=&r"(saved_ra)::"a1", "memory");
+}

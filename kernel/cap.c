@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+// Capability tables and the derivation tree.
+//
+// Invariants: rights != 0 <=> the slot is in use <=> it holds one reference of its object; used == slots in use of the table;
+// the preorder lists: next/prev agree, a first element has depth 0 or had its ancestors deleted, depth grows by at most one per step
+// downwards of what was derived. Absent leaves are the shared empty leaf, in which nothing is ever written.
+#include <kernel/cap.h>
+#include <kernel/hart.h>
+
+#define REVOKE_STEP 32
+#define DESTROY_STEP 128
+#define LEAF_TABLE_SHIFT 32 // word1 of an object frame: type:8 slot size:16, free above
+
+struct cap cap_empty_leaf[CAP_PER_LEAF];
+u64 caps_alive;
+
+static struct cap *cap_of(u32 ref)
+{
+	return ref ? arch_p2v((u64)ref << 5) : NULL;
+}
+
+static u32 ref_of(const struct cap *cap)
+{
+	return cap ? arch_v2p(cap) >> 5 : 0;
+}
+
+struct cap *cap_slot(const struct captable *ct, u64 index)
+{
+	if (index == CAP_NULL || index >= CAP_MAX)
+		return NULL;
+	struct cap *leaf = ct->leaf[index / CAP_PER_LEAF];
+	return leaf == cap_empty_leaf ? NULL : &leaf[index % CAP_PER_LEAF];
+}
+
+err_t cap_find(const struct captable *ct, u64 index, u32 rights, u32 type_rights, struct cap **cap)
+{
+	struct cap *c = cap_slot(ct, index);
+	if (!c || !c->rights)
+		return -ERR_BADCAP;
+	if (!(c->rights & type_rights))
+		return -ERR_TYPE;
+	if (!(c->rights & rights))
+		return -ERR_PERM;
+	if (((struct object *)c->obj)->dying)
+		return -ERR_DYING;
+	*cap = c;
+	return 0;
+}
+
+void captable_init(struct captable *ct)
+{
+	for (u32 i = 0; i < CAP_LEAVES; i++)
+		ct->leaf[i] = cap_empty_leaf;
+}
+
+err_t captable_add_leaf(struct captable *ct, u32 index, struct cap *leaf)
+{
+	if (index >= CAP_LEAVES)
+		return -ERR_INVAL;
+	if (ct->leaf[index] != cap_empty_leaf)
+		return -ERR_EXIST;
+	// struct page remembers the table (table_of).
+	virt_to_page(leaf)->word1 |= (u64)object_id(ct) << LEAF_TABLE_SHIFT;
+	ct->leaf[index] = leaf;
+	return 0;
+}
+
+// Goes on where the last step stopped: nothing is put into a dying table.
+err_t captable_destroy_step(struct captable *ct)
+{
+	for (u32 looked = 0; ct->used; ct->cursor++) {
+		struct cap *leaf = ct->leaf[ct->cursor / CAP_PER_LEAF];
+		assert(ct->cursor < CAP_MAX);
+		if (leaf == cap_empty_leaf) {
+			ct->cursor |= CAP_PER_LEAF - 1;
+			continue;
+		}
+		struct cap *slot = &leaf[ct->cursor % CAP_PER_LEAF];
+		err_t err = slot->rights ? cap_delete(ct, slot) : 0;
+		if (err)
+			return err;
+		if (++looked == DESTROY_STEP) {
+			ct->cursor++;
+			return -ERR_AGAIN;
+		}
+	}
+	for (u32 i = 0; i < CAP_LEAVES; i++) {
+		if (ct->leaf[i] != cap_empty_leaf)
+			object_put(ct->leaf[i]);
+		ct->leaf[i] = cap_empty_leaf;
+	}
+	return 0;
+}
+
+static void cap_fill(struct captable *ct, struct cap *slot, void *obj, u32 type, u32 rights, u64 badge)
+{
+	assert(!slot->rights && rights);
+	slot->obj = obj;
+	slot->type = type;
+	slot->rights = rights;
+	slot->badge = badge;
+	ct->used++;
+	caps_alive++;
+}
+
+static void cap_link_after(struct cap *slot, struct cap *prev)
+{
+	struct cap *next = cap_of(prev->next);
+	slot->prev = ref_of(prev);
+	slot->next = prev->next;
+	prev->next = ref_of(slot);
+	if (next)
+		next->prev = ref_of(slot);
+}
+
+static void cap_clear(struct captable *ct, struct cap *slot)
+{
+	*slot = (struct cap){ 0 };
+	ct->used--;
+}
+
+void cap_insert(struct captable *ct, struct cap *slot, void *obj, u32 type, u32 rights, u64 badge)
+{
+	cap_fill(ct, slot, obj, type, rights, badge);
+	object_ref(obj);
+}
+
+err_t cap_derive(struct captable *ct, struct cap *dst, struct cap *src, u32 rights, u64 badge)
+{
+	assert(src->rights && !(rights & ~src->rights));
+	if (src->depth == 0xffff)
+		return -ERR_FULL;
+	cap_fill(ct, dst, src->obj, src->type, rights, badge);
+	dst->depth = src->depth + 1;
+	cap_link_after(dst, src);
+	object_ref(dst->obj);
+	return 0;
+}
+
+void cap_move(struct captable *dct, struct cap *dst, struct captable *sct, struct cap *src)
+{
+	assert(!dst->rights && src->rights);
+	*dst = *src;
+	if (dst->prev)
+		cap_of(dst->prev)->next = ref_of(dst);
+	if (dst->next)
+		cap_of(dst->next)->prev = ref_of(dst);
+	dct->used++;
+	cap_clear(sct, src);
+}
+
+// What was derived from the slot stays, as children of the slot's parent.
+err_t cap_delete(struct captable *ct, struct cap *slot)
+{
+	err_t err = object_unref(slot->obj);
+	if (err)
+		return err;
+	if (slot->prev)
+		cap_of(slot->prev)->next = slot->next;
+	if (slot->next)
+		cap_of(slot->next)->prev = slot->prev;
+	cap_clear(ct, slot);
+	caps_alive--;
+	return 0;
+}
+
+// The table a slot lies in.
+static struct captable *table_of(struct cap *slot)
+{
+	return arch_p2v(virt_to_page(slot)->word1 >> LEAF_TABLE_SHIFT << 6);
+}
+
+err_t cap_revoke(struct cap *slot, u64 *done)
+{
+	for (*done = 0; *done < REVOKE_STEP; ++*done) {
+		struct cap *next = cap_of(slot->next);
+		if (!next || next->depth <= slot->depth)
+			return 0;
+		err_t err = cap_delete(table_of(next), next);
+		if (err)
+			return err;
+	}
+	return -ERR_AGAIN;
+}

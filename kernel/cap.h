@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Capabilities: 32-byte slots in the leaves of a table. The derivation tree is a preorder list with depths, which IPC never touches:
+// the descendants of a slot are the entries that follow it while their depth is larger.
+#pragma once
+
+#include <mm/aspace.h>
+
+struct cap {
+	void *obj;
+	u64 badge;    // endpoint: badge; address space: window + 1 it is restricted to, 0 none
+	u32 rights;   // one bit per (type, right); 0: empty slot
+	u32 next;     // capability references: physical address >> 5, 0 none
+	u32 prev;
+	u16 depth;
+	u8 type;
+	u8 spare;
+};
+_Static_assert(sizeof(struct cap) == 32, "a leaf holds 128");
+
+struct captable {
+	struct object obj;
+	u32 used;                      // slots in use
+	u32 cursor;                    // captable_destroy_step goes on here
+	struct cap *leaf[CAP_LEAVES];  // never NULL: absent ones point at cap_empty_leaf
+};
+_Static_assert(sizeof(struct captable) <= 512, "CAPTABLE slot");
+
+extern struct cap cap_empty_leaf[CAP_PER_LEAF]; // all slots empty, read only
+extern u64 caps_alive;
+
+// The slot, whatever it holds; NULL when out of range or the leaf is absent (for writing).
+struct cap *cap_slot(const struct captable *ct, u64 index);
+
+// The one test of the fast path: in range, and one of these (type, right) bits.
+static always_inline struct cap *cap_get(const struct captable *ct, u64 index, u32 rights)
+{
+	if (unlikely(index >= CAP_MAX))
+		return NULL;
+	struct cap *cap = &ct->leaf[index / CAP_PER_LEAF][index % CAP_PER_LEAF];
+	return likely(cap->rights & rights) ? cap : NULL;
+}
+
+// The same, telling why not: BADCAP (empty, out of range), TYPE, PERM.
+err_t cap_find(const struct captable *ct, u64 index, u32 rights, u32 type_rights, struct cap **cap) must_check;
+
+void captable_init(struct captable *ct);
+err_t captable_add_leaf(struct captable *ct, u32 index, struct cap *leaf) must_check;
+err_t captable_destroy_step(struct captable *ct) must_check; // AGAIN
+
+// Put the first capability of an object into an empty slot. Takes a reference.
+void cap_insert(struct captable *ct, struct cap *slot, void *obj, u32 type, u32 rights, u64 badge);
+// dst becomes a child of src with these rights (subset) and badge. Takes a reference. FULL when the tree is 65,535 deep.
+err_t cap_derive(struct captable *ct, struct cap *dst, struct cap *src, u32 rights, u64 badge) must_check;
+void cap_move(struct captable *dct, struct cap *dst, struct captable *sct, struct cap *src);
+// Empty the slot; destroys the object with its last reference, in steps (AGAIN: the slot still holds it).
+err_t cap_delete(struct captable *ct, struct cap *slot) must_check;
+err_t cap_revoke(struct cap *slot, u64 *done) must_check;
+
+// object.c (kernel): reference counts of objects and their death.
+void object_ref(void *obj);
+err_t object_unref(void *obj) must_check; // AGAIN: destruction needs another step; the reference is still held

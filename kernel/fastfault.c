@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// The hot path of a page fault: the fault becomes a call to the window's pager, and the pager's reply carries the mapping. One trap and one
+// system call per fault. Same rules as fastpath.c: inlined, no stack frame, nothing written before every check has passed.
+//
+// Here it serves: 4K entries that are empty or present, and replies that fill an empty entry with one frame (zeroing it on the way). The rest
+// (tables to allocate, tokens, COW, lists) takes the slow path: kernel/fault.c and ipc_reply_map_recv.
+#include <kernel/fastpath.h>
+
+register struct thread *self asm(FASTPATH_SELF);
+register u64 in_flow asm(FASTPATH_FLOW);
+register u64 in_reply asm(FASTPATH_REPLY);
+register u64 in_count asm(FASTPATH_COUNT);
+
+// What the fault message says about a present entry: kind, protection, exclusivity, whether the frame is of the window's pool.
+static always_inline u64 fault_old(pte_t entry, const struct page *page, const struct window *w)
+{
+	return ENTRY_LEAF | (u64)pte_prot(entry) << 8 | (u64)(page->mapcount == 1) << 16 | (u64)(page->pool == w->pool->id) << 17;
+}
+
+void fastpath_fault(struct thread *t, u64 access, vaddr_t addr)
+{
+	struct hart *hart = arch_hart();
+	kernel_lock();
+	const struct aspace *as = t->aspace;
+	const struct window *w = &as->window[0];
+	if (unlikely(addr < w->start || addr >= w->end || w->deadline))
+		goto slow;
+	struct endpoint *ep = w->pager;
+	struct thread *server = ep->receivers;
+	if (unlikely(!server || server->next != server || server->deadline != ~0ul))
+		goto slow;
+	if (!fastpath_may_run(hart, server))
+		goto slow;
+	const pte_t *slot = aspace_slot(as, addr);
+	if (unlikely(!slot))
+		goto slow;
+	pte_t entry = *slot;
+	u64 old = ENTRY_EMPTY, what = 0;
+	if (entry) {
+		// Present and allowing the access: spurious, or A/D left to software.
+		if (unlikely(!pte_is_leaf(entry) || pte_prot(entry) >> access & 1))
+			goto slow;
+		const struct page *page = pfn_to_page(pte_pfn(entry));
+		if (unlikely(page->state != PAGE_OWNED))
+			goto slow; // device memory
+		old = fault_old(entry, page, w);
+		what = frame_ref(page);
+	}
+
+	// Point of no return.
+	ep->receivers = NULL;
+	t->state = THREAD_WAIT_REPLY;
+	t->wait = ep;
+	t->in_fault = FAULT_PAGE;
+	t->recv_slot = 0;
+	t->fault_addr = addr;
+	t->fault_window = 0;
+	t->fault_access = access;
+	u32 nr = ++t->call_nr;
+	server->state = THREAD_RUNNING;
+	server->fault_calls = 0;
+	hart->faults++;
+	fastpath_switch(hart, t, server);
+	u64 badge = w->badge, flow = ++hart->flow, pc = ctx_pc(&t->ctx);
+	u32 id = object_id(t);
+	fastpath_leave(hart);
+	arch_fast_deliver(&server->ctx, OP_PAGER_FAULT, flow, badge, (u64)nr << 32 | id, addr, access, old, what, id, pc);
+slow:
+	fastpath_decline();
+	trap_slow_fault(t, access, addr);
+}
+
+#define FAST_MAP (PROT_READ | PROT_WRITE | PROT_EXEC | MAP_ZERO | MAP_IF_EMPTY | MAP_TOUCH)
+
+void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame, frame_t source, u64 word0, u64 word1)
+{
+	struct hart *hart = arch_hart();
+	kernel_lock();
+	const struct cap *cap = cap_get(self->captable, index, RIGHT_ENDPOINT_RECV);
+	const struct cap *pool_cap = cap_get(self->captable, pool_index, RIGHT_POOL_MAP);
+	if (unlikely(!cap || !pool_cap || in_count > 1 || in_flow || flags & ~FAST_MAP))
+		goto slow;
+	struct endpoint *ep = cap->obj;
+	if (unlikely(ep->senders || ep->signals || ep->receivers || self->fault_calls))
+		goto slow;
+	struct thread *client = reply_target(in_reply, ep);
+	if (unlikely(!client || client->in_fault != FAULT_PAGE || client->deadline != ~0ul))
+		goto slow;
+	struct aspace *as = client->aspace;
+	const struct pool *pool = pool_cap->obj;
+	if (unlikely(!fastpath_may_run(hart, client) || pool->dying || as->window[client->fault_window].pager != ep))
+		goto slow;
+	// The frame: reference, pool and state in one compare; never mapped, nothing pending (swap cache, secrets): those are checked slowly.
+	struct page *page = frame_check(frame, pool->id, PAGE_OWNED);
+	if (unlikely(!page || page->mapcount || page->marks & (PAGE_SWAPCACHE | PAGE_SECRET | PAGE_WRITEBACK)))
+		goto slow;
+	pte_t *slot = aspace_slot(as, client->fault_addr);
+	if (unlikely(!slot || *slot || !(flags & PROT_READ)))
+		goto slow;
+
+	// Point of no return.
+	if (flags & MAP_ZERO || !(page->marks & PAGE_ZEROED))
+		arch_page_clear_fast(page_address(page));
+	// Readable, as checked; said again so that the compiler sees that the entry cannot be an invalid one.
+	aspace_fill_slot(as, slot, page, flags | PROT_READ, word0, word1);
+	arch_flush_page(client->fault_addr, as->asid);
+	fastpath_wait(self, ep, 0);
+	client->state = THREAD_RUNNING;
+	client->in_fault = FAULT_NONE;
+	fastpath_switch(hart, self, client);
+	hart->fault_calls[1]++;
+	fastpath_leave(hart);
+	arch_fast_resume(&client->ctx);
+slow:
+	fastpath_decline();
+	trap_slow_reply_map_recv(index, flags, pool_index, frame, source, word0, word1);
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// What belongs to one hart. Guarded by the kernel lock, except `tmp`, which only the hart's own trap entry uses.
+#pragma once
+
+#include <arch/arch.h>
+#include <mm/tlb.h>
+
+struct thread;
+struct aspace;
+
+#define HARTS 8
+
+// `gate`: everything that makes a fast path ineligible, in one word, compared with the priority of the thread to run:
+// bits 0-7 the best priority on the ready queue (0: none), higher bits rare conditions.
+#define GATE_TRACE (1ul << 8) // some trace group is on: the slow paths write events
+#define GATE_EVENT (1ul << 9) // something to do on the way out (pool crossing)
+
+struct hart {
+	struct thread *cur;   // runs here; NULL: idle
+	u64 tmp;              // trap entry: one register while finding the thread
+	u64 gate;
+	u64 stack_top;
+	struct tlb_hart tlb;  // in the kernel or not, flushes owed, whose root is loaded
+	u64 flow;             // last flow id made here; hart id in the top byte
+	u32 id;
+	u64 stamp;            // cycle counter up to which processor time is accounted
+	u64 entered;          // cycle counter at the last slow entry
+	u64 ready_map;        // bit p: ready[p] not empty
+	struct thread *ready[PRIORITIES];
+	struct thread *fp_owner; // whose registers are in the unit
+	u64 faults;           // page faults taken
+	u64 faults_spurious;  // resolved by the walk
+	u64 syscalls;         // system calls that took a slow path
+	u64 fault_calls[9];   // [n]: faults answered with n system calls of the pager (8: or more)
+	u32 entered_nr;       // system call of the current slow entry
+	u64 irq_off_max;      // most instructions in one entry, and the call that took them
+	u32 irq_off_nr;
+	u64 deadline_set;     // tick the timer is set to
+	bool slice_on;        // a time slice is running
+	u64 slice_end;
+};
+
+extern struct hart harts[HARTS];
+extern u32 hart_count;
+
+// One lock around the whole kernel, taken at the trap boundary.
+extern u32 kernel_lock_word;
+
+// The order matters to shootdowns (mm/tlb.h): a hart says that it is in the kernel before it waits for the lock.
+static always_inline void kernel_lock(void)
+{
+	tlb_enter_kernel(&arch_hart()->tlb);
+	while (__atomic_exchange_n(&kernel_lock_word, 1, __ATOMIC_ACQUIRE))
+		arch_relax();
+}
+
+static always_inline void kernel_unlock(void)
+{
+	tlb_exit_kernel(&arch_hart()->tlb);
+	__atomic_store_n(&kernel_lock_word, 0, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+// Kernel objects above mm/: making them by type, and their death with the last reference.
+//
+// A reference is a capability or a kernel pointer that must not dangle: thread -> table, address space; window -> pager, pool;
+// address space, pool -> pool that pays; pool -> notification. Destruction runs in bounded steps while one reference is still held (`dying` is set:
+// cap_find answers DYING), so a caller that gets AGAIN simply calls again.
+#include <kernel/cap.h>
+#include <kernel/device.h>
+#include <kernel/ipc.h>
+#include <kernel/object.h>
+#include <kernel/trap.h>
+
+u64 objects_alive;
+
+void object_ref(void *obj)
+{
+	struct object *o = obj;
+	assert(o->refs != ~0u);
+	o->refs++;
+}
+
+static err_t unref(void *obj)
+{
+	return obj ? object_unref(obj) : 0;
+}
+
+// Drop the references an object holds, one after the other; each pointer is cleared when its reference is gone, so steps may repeat.
+#define DROP(field)                                                                                                    \
+	do {                                                                                                           \
+		err_t drop_err = unref(field);                                                                         \
+		if (drop_err)                                                                                          \
+			return drop_err;                                                                               \
+		field = NULL;                                                                                          \
+	} while (0)
+
+static err_t destroy_thread(struct thread *t)
+{
+	// The running thread cannot take itself apart; its pager does.
+	if (t->state == THREAD_RUNNING)
+		return -ERR_BUSY;
+	if (!t->obj.dying)
+		thread_destroy(t);
+	t->obj.dying = true;
+	DROP(t->captable);
+	DROP(t->aspace);
+	return 0;
+}
+
+static err_t destroy_aspace(struct aspace *as)
+{
+	as->obj.dying = true;
+	err_t err = as->table ? aspace_destroy_step(as) : 0;
+	if (err)
+		return err;
+	as->table = NULL;
+	for (u32 i = 0; i < WINDOWS; i++) {
+		DROP(as->window[i].pager);
+		DROP(as->window[i].fallback);
+		DROP(as->window[i].pool);
+	}
+	DROP(as->pool);
+	return 0;
+}
+
+static err_t destroy_pool(struct pool *pool)
+{
+	u64 left;
+	err_t err = pool->id ? pool_destroy_step(pool, &left) : 0;
+	if (err)
+		return err;
+	DROP(pool->notify);
+	DROP(pool->parent);
+	return 0;
+}
+
+static err_t object_destroy(struct object *o)
+{
+	switch (o->type) {
+	case TYPE_POOL:
+		return destroy_pool((struct pool *)o);
+	case TYPE_CAPTABLE:
+		o->dying = true;
+		return captable_destroy_step((struct captable *)o);
+	case TYPE_ASPACE:
+		return destroy_aspace((struct aspace *)o);
+	case TYPE_THREAD:
+		return destroy_thread((struct thread *)o);
+	case TYPE_ENDPOINT:
+		endpoint_destroy((struct endpoint *)o);
+		return 0;
+	case TYPE_NOTIFICATION:
+		irq_unbind((struct notification *)o);
+		notification_destroy((struct notification *)o);
+		return 0;
+	case TYPE_DEVICE:
+		device_destroy((struct device *)o);
+		return 0;
+	}
+	return 0;
+}
+
+err_t object_unref(void *obj)
+{
+	struct object *o = obj;
+	assert(o->refs);
+	if (o->refs > 1) {
+		o->refs--;
+		return 0;
+	}
+	err_t err = object_destroy(o);
+	if (err)
+		return err;
+	o->refs = 0;
+	trace(EVENT_OBJECT_FREE, object_id(o), o->type, 0);
+	objects_alive--;
+	object_put(o);
+	return 0;
+}
+
+static const struct {
+	u16 size;
+	u32 rights;
+} kinds[] = {
+	[TYPE_POOL] = { 256, RIGHTS_POOL },
+	[TYPE_CAPTABLE] = { 512, RIGHTS_CAPTABLE },
+	[TYPE_ASPACE] = { 1024, RIGHTS_ASPACE },
+	[TYPE_THREAD] = { 1024, RIGHTS_THREAD },
+	[TYPE_ENDPOINT] = { 64, RIGHTS_ENDPOINT },
+	[TYPE_NOTIFICATION] = { 64, RIGHTS_NOTIFICATION },
+	[TYPE_CAPLEAF] = { PAGE_SIZE, 0 },
+};
+
+static err_t object_init(void *obj, u32 type, struct pool *pool, u64 arg, struct pool *payer)
+{
+	err_t err = 0;
+	switch (type) {
+	case TYPE_POOL:
+		err = pool_init(obj, pool, arg);
+		if (!err)
+			object_ref(pool);
+		return err;
+	case TYPE_ASPACE:
+		err = aspace_init(obj, payer);
+		if (!err)
+			object_ref(payer);
+		return err;
+	case TYPE_CAPTABLE:
+		captable_init(obj);
+		return 0;
+	case TYPE_THREAD:
+		thread_init(obj);
+		return 0;
+	}
+	return 0;
+}
+
+err_t object_make(struct pool *pool, frame_t frame, u64 slot, u64 type, u64 arg, struct pool *payer, void **out)
+{
+	if (type >= ARRAY_SIZE(kinds) || !kinds[type].size || slot >= PAGE_SIZE / kinds[type].size)
+		return -ERR_INVAL;
+	void *obj;
+	err_t err = object_take(pool, frame, slot, type, kinds[type].size, &obj);
+	if (err)
+		return err;
+	err = object_init(obj, type, pool, arg, payer);
+	if (err) {
+		object_put(obj);
+		return err;
+	}
+	objects_alive++;
+	trace(EVENT_OBJECT, object_id(obj), type, (u32)frame);
+	*out = obj;
+	return 0;
+}
+
+u32 object_rights(u32 type)
+{
+	return kinds[type].rights;
+}

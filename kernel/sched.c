@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// Fixed-priority preemptive scheduling, round robin within a priority. One ready queue set per hart.
+//
+// Invariants: ready_map bit p == ready[p] not empty; the low byte of `gate` is the highest such p (0: none; priority 0 never runs before
+// idle, so 0 is no loss); hart->cur is RUNNING and on no queue.
+#include <kernel/fastpath.h>
+#include <kernel/ipc.h>
+#include <kernel/trap.h>
+#include <mm/pool.h>
+
+
+static void gate_update(struct hart *h)
+{
+	u64 best = h->ready_map ? 63 - __builtin_clzl(h->ready_map) : 0;
+	h->gate = (h->gate & ~0xfful) | best;
+}
+
+void sched_ready(struct thread *t)
+{
+	struct hart *h = t->hart;
+	assert(t->state != THREAD_READY && t->state != THREAD_RUNNING);
+	t->state = THREAD_READY;
+	queue_insert(&h->ready[t->priority], t);
+	h->ready_map |= 1ul << t->priority;
+	gate_update(h);
+}
+
+void sched_remove(struct thread *t)
+{
+	struct hart *h = t->hart;
+	assert(t->state == THREAD_READY);
+	queue_remove(&h->ready[t->priority], t);
+	if (!h->ready[t->priority])
+		h->ready_map &= ~(1ul << t->priority);
+	gate_update(h);
+}
+
+void sched_set_priority(struct thread *t, u8 priority)
+{
+	bool ready = t->state == THREAD_READY;
+	if (ready)
+		sched_remove(t);
+	t->priority = priority;
+	if (ready) {
+		t->state = THREAD_STOPPED;
+		sched_ready(t);
+	}
+}
+
+// The time slice of the running thread is over: to the tail of its queue if others of its priority wait.
+void sched_preempt(void)
+{
+	struct hart *h = arch_hart();
+	struct thread *t = h->cur;
+	if (!t || t->state != THREAD_RUNNING || !h->ready[t->priority])
+		return;
+	t->state = THREAD_STOPPED;
+	sched_ready(t);
+}
+
+// A running thread that a more urgent one displaces goes to the head of its queue: it keeps its turn.
+static void sched_displace(struct thread *t)
+{
+	t->state = THREAD_STOPPED;
+	sched_ready(t);
+	t->hart->ready[t->priority] = t;
+}
+
+static struct thread *sched_pick(struct hart *h)
+{
+	struct thread *cur = h->cur;
+	bool runs = cur && cur->state == THREAD_RUNNING;
+	if (!h->ready_map)
+		return runs ? cur : NULL;
+	u32 best = 63 - __builtin_clzl(h->ready_map);
+	if (runs && cur->priority >= best)
+		return cur;
+	if (runs)
+		sched_displace(cur);
+	struct thread *next = h->ready[best];
+	sched_remove(next);
+	next->state = THREAD_RUNNING;
+	return next;
+}
+
+static void sched_switch(struct hart *h, struct thread *next)
+{
+	u64 now = arch_cycles();
+	if (h->cur)
+		h->cur->cycles += now - h->stamp;
+	h->stamp = now;
+	trace(EVENT_SWITCH, h->cur ? object_id(h->cur) : 0, next ? object_id(next) : 0, h->cur ? h->cur->state : 0);
+	h->cur = next;
+	if (next && h->tlb.as != next->aspace) {
+		aspace_activate(next->aspace);
+		h->tlb.as = next->aspace;
+	}
+}
+
+static void sched_events(void)
+{
+	struct pool_event event;
+	while (pool_event_take(&event))
+		if (event.pool->notify)
+			notification_signal(event.pool->notify, event.bits);
+}
+
+static void sched_account(struct hart *h)
+{
+	u64 spent = arch_cycles() - h->entered;
+	if (h->entered && spent > h->irq_off_max) {
+		h->irq_off_max = spent;
+		h->irq_off_nr = h->entered_nr;
+	}
+	h->entered = 0;
+}
+
+static void sched_idle(struct hart *h)
+{
+	if (h->cur)
+		sched_switch(h, NULL);
+	timer_update(h);
+	sched_account(h);
+	kernel_unlock();
+	arch_idle();
+	kernel_lock();
+	h->entered = arch_cycles();
+	h->entered_nr = ENTRY_INTERRUPT;
+	irq_service();
+}
+
+_Noreturn void sched_exit(void)
+{
+	struct hart *h = arch_hart();
+	struct thread *next;
+	for (;;) {
+		sched_events();
+		next = sched_pick(h);
+		if (next)
+			break;
+		sched_idle(h);
+	}
+	if (next != h->cur)
+		sched_switch(h, next);
+	else if (unlikely(!next->aspace->root))
+		aspace_activate(next->aspace);
+	timer_update(h);
+	sched_account(h);
+	kernel_unlock();
+	arch_return_to_user(&next->ctx);
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// Threads: birth, stop, death. State diagram: thread.h.
+#include <kernel/cap.h>
+#include <kernel/ipc.h>
+
+struct thread *thread_list;
+
+void thread_init(struct thread *t)
+{
+	t->state = THREAD_STOPPED;
+	t->deadline = ~0ul;
+	t->hart = arch_hart();
+	arch_context_init(&t->ctx, 0, 0, 0);
+	t->all_next = thread_list;
+	if (thread_list)
+		thread_list->all_prev = t;
+	thread_list = t;
+}
+
+void thread_unwait(struct thread *t)
+{
+	struct endpoint *ep = t->wait;
+	struct notification *n = t->wait;
+	switch (t->state) {
+	case THREAD_WAIT_SEND:
+		queue_remove(&ep->senders, t);
+		break;
+	case THREAD_WAIT_RECV:
+		queue_remove(&ep->receivers, t);
+		break;
+	case THREAD_WAIT_NOTIFY:
+		queue_remove(&n->waiters, t);
+		break;
+	case THREAD_WAIT_REPLY:
+		t->call_nr++; // its reply word is stale from now on
+		break;
+	case THREAD_READY:
+		sched_remove(t);
+		break;
+	}
+	timer_cancel(t);
+	t->wait = NULL;
+	t->state = THREAD_STOPPED;
+}
+
+// An abandoned system call returns INTR when the thread is resumed; an abandoned fault is simply taken again.
+void thread_stop(struct thread *t, bool kill)
+{
+	bool waited = t->state >= THREAD_WAIT_SEND && !t->in_fault;
+	thread_unwait(t);
+	if (waited)
+		ctx_set_status(&t->ctx, -ERR_INTR);
+	t->in_fault = FAULT_NONE;
+	t->killed |= kill;
+}
+
+static void argument_drop(struct thread *t)
+{
+	if (!t->argument)
+		return;
+	struct page *page = virt_to_page(t->argument);
+	page->pins--;
+	t->argument = NULL;
+	t->argument_frame = 0;
+}
+
+err_t thread_set_argument(struct thread *t, struct pool *pool, frame_t frame)
+{
+	struct page *page = NULL;
+	if (frame) {
+		page = frame_check(frame, pool->id, PAGE_OWNED);
+		if (!page)
+			return -ERR_STALE;
+		if (page->pins == 0xffff || page->marks & PAGE_SECRET)
+			return -ERR_BUSY;
+		page->pins++;
+	}
+	argument_drop(t);
+	if (page) {
+		t->argument = page_address(page);
+		t->argument_frame = frame;
+	}
+	return 0;
+}
+
+void thread_destroy(struct thread *t)
+{
+	struct hart *h = t->hart;
+	thread_stop(t, true);
+	argument_drop(t);
+	if (h->fp_owner == t)
+		h->fp_owner = NULL;
+	if (h->cur == t)
+		h->cur = NULL;
+	if (t->all_prev)
+		t->all_prev->all_next = t->all_next;
+	else
+		thread_list = t->all_next;
+	if (t->all_next)
+		t->all_next->all_prev = t->all_prev;
+}

@@ -1,0 +1,2 @@
+# What servers share: parked requests, state segments, rings.
+SERVER_LIB_SRCS += lib/pager/park.c lib/pager/state.c lib/pager/ring.c

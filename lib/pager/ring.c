@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// Single-producer, single-consumer ring (ring.h). Release on publishing a position, acquire on reading the other side's.
+#include <base/panic.h>
+#include <pager/ring.h>
+
+static void ring_shape(struct ring *ring, struct ring_shared *shared, u32 records, u32 words)
+{
+	assert(records && !(records & (records - 1)) && words);
+	ring->shared = shared;
+	ring->records = records;
+	ring->words = words;
+}
+
+void ring_create(struct ring *ring, struct ring_shared *shared, u32 records, u32 words)
+{
+	ring_shape(ring, shared, records, words);
+	ring->position = 0;
+	__atomic_store_n(&shared->head, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&shared->overflow, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&shared->tail, 0, __ATOMIC_RELEASE);
+}
+
+void ring_attach_producer(struct ring *ring, struct ring_shared *shared, u32 records, u32 words)
+{
+	ring_shape(ring, shared, records, words);
+	ring->position = __atomic_load_n(&shared->head, __ATOMIC_ACQUIRE);
+}
+
+void ring_attach_consumer(struct ring *ring, struct ring_shared *shared, u32 records, u32 words)
+{
+	ring_shape(ring, shared, records, words);
+	ring->position = __atomic_load_n(&shared->tail, __ATOMIC_ACQUIRE);
+}
+
+static u64 *ring_record(const struct ring *ring, u32 position)
+{
+	return &ring->shared->data[(size_t)(position & (ring->records - 1)) * ring->words];
+}
+
+bool ring_put(struct ring *ring, const u64 *record)
+{
+	struct ring_shared *shared = ring->shared;
+	u32 tail = __atomic_load_n(&shared->tail, __ATOMIC_ACQUIRE);
+
+	/* A tail ahead of the head makes the difference huge: treated as full. */
+	if (ring->position - tail >= ring->records) {
+		__atomic_store_n(&shared->overflow, 1, __ATOMIC_RELEASE);
+		return false;
+	}
+	u64 *slot = ring_record(ring, ring->position);
+	for (u32 i = 0; i < ring->words; i++)
+		slot[i] = record[i];
+	ring->position++;
+	__atomic_store_n(&shared->head, ring->position, __ATOMIC_RELEASE);
+	return true;
+}
+
+bool ring_take(struct ring *ring, u64 *record)
+{
+	struct ring_shared *shared = ring->shared;
+	u32 head = __atomic_load_n(&shared->head, __ATOMIC_ACQUIRE);
+
+	if (head == ring->position)
+		return false;
+	if (head - ring->position > ring->records) {
+		/* The producer wrote nonsense: skip to where it claims to be, and rescan. */
+		ring->position = head;
+		__atomic_store_n(&shared->tail, head, __ATOMIC_RELEASE);
+		__atomic_store_n(&shared->overflow, 1, __ATOMIC_RELEASE);
+		return false;
+	}
+	const u64 *slot = ring_record(ring, ring->position);
+	for (u32 i = 0; i < ring->words; i++)
+		record[i] = slot[i];
+	ring->position++;
+	__atomic_store_n(&shared->tail, ring->position, __ATOMIC_RELEASE);
+	return true;
+}
+
+bool ring_overflowed(struct ring *ring)
+{
+	struct ring_shared *shared = ring->shared;
+
+	/* Look before taking: the exchange would dirty the producer's line on every call. */
+	if (!__atomic_load_n(&shared->overflow, __ATOMIC_RELAXED))
+		return false;
+	return __atomic_exchange_n(&shared->overflow, 0, __ATOMIC_ACQ_REL);
+}

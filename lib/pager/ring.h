@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A ring of fixed-size records in memory that two servers share: one producer, one consumer, no locks.
+ *
+ * A ring never blocks its producer: when it is full, the record is dropped and OVERFLOW is set; the consumer that finds OVERFLOW rescans
+ * the truth (the frame table), which is the same code that crash recovery runs. Neither side believes the other: each end keeps its own
+ * position in private memory and checks what it reads, so a broken peer costs lost records and rescans, never a wild access.
+ *
+ *	producer: head moves          consumer: tail moves
+ *	0 <= head - tail <= records, both counted modulo 2^32
+ */
+#pragma once
+
+#include <base/types.h>
+
+// What both sides see. Head and tail lie in cache lines of their own.
+struct ring_shared {
+	_Alignas(64) u32 head;
+	u32 overflow; // set by the producer, taken by the consumer
+	_Alignas(64) u32 tail;
+	_Alignas(64) u64 data[];
+};
+
+// One end, private to its server.
+struct ring {
+	struct ring_shared *shared;
+	u32 position; // own head or tail
+	u32 records;  // a power of two
+	u32 words;    // u64 words of a record
+};
+
+// Bytes of shared memory that a ring of this shape needs.
+static inline size_t ring_bytes(u32 records, u32 words)
+{
+	return sizeof(struct ring_shared) + (size_t)records * words * sizeof(u64);
+}
+
+// The producer makes the ring; the consumer then attaches with the same shape. Either may attach again after a restart.
+void ring_create(struct ring *ring, struct ring_shared *shared, u32 records, u32 words);
+void ring_attach_producer(struct ring *ring, struct ring_shared *shared, u32 records, u32 words);
+void ring_attach_consumer(struct ring *ring, struct ring_shared *shared, u32 records, u32 words);
+// false: the ring is full (or its consumer broken), the record is lost and OVERFLOW is set.
+bool ring_put(struct ring *ring, const u64 *record);
+// false: empty.
+bool ring_take(struct ring *ring, u64 *record) must_check;
+// true, once per loss: records were dropped, rescan. To be asked before the records that follow are taken.
+bool ring_overflowed(struct ring *ring) must_check;

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What all servers share: the receive loop, parked requests, the argument page, and who of their clients is still alive.
+ *
+ *	static void my_request(struct request *rq)
+ *	{
+ *		files_dispatch(rq);               // generated; leaves the answer in rq, rq->reply = 0 when it was parked
+ *	}
+ *	void main(void)
+ *	{
+ *		server_run(SLOT_SELF_ENDPOINT, SERVER_FRESH, my_request, my_bits);
+ *	}
+ *
+ * The loop is inlined into its caller with both functions known, so a small server keeps its whole hot path in one piece of code.
+ */
+#pragma once
+
+#include <abi/stubs.h>
+#include <base/panic.h>
+#include <base/types.h>
+
+// The thread's argument page, where lists travel to and from the kernel.
+static inline u64 *server_argument(void)
+{
+	return (u64 *)ARGUMENT_VA;
+}
+
+// Is the client still there? Its slot may have a new owner by now, so slot and pid are compared.
+static inline bool badge_alive(u64 badge)
+{
+	const struct liveness *live = (const struct liveness *)LIVENESS_VA;
+	u64 slot = badge & 0xffff;
+
+	return slot < sizeof(live->pid) / sizeof(live->pid[0]) && live->pid[slot] == badge >> 16;
+}
+
+static inline u64 badge_slot(u64 badge)
+{
+	return badge & 0xffff;
+}
+
+/*
+ * Parked requests: a caller that waits for a byte, a child, some room. A thread has at most one request open, so an array as large as
+ * the number of clients is never too small. Queues are first in, first out; entries live in one array and are linked by index + 1.
+ *
+ *	free --park_put--> queued --park_take, park_drop_dead--> free
+ */
+struct parked {
+	struct request rq; // label, words, badge and reply word as they came; the server may keep its progress in w[]
+	u32 next;          // index + 1, 0: last
+};
+
+struct park {
+	struct parked *entry;
+	u32 count;
+	u32 free; // index + 1
+};
+
+struct park_queue {
+	u32 head, tail; // index + 1, 0: empty
+};
+
+void park_init(struct park *park, struct parked *entries, u32 count);
+// Keep a request at the end of a queue. false: no room (answer NFILE). The caller then returns PARKED.
+bool park_put(struct park *park, struct park_queue *queue, const struct request *rq) must_check;
+// The oldest request of the queue, or NULL; it stays queued, so that its progress may be changed in place.
+struct request *park_first(const struct park *park, const struct park_queue *queue);
+// Take the oldest request out. false: the queue is empty.
+bool park_take(struct park *park, struct park_queue *queue, struct request *rq) must_check;
+// Forget the requests of clients that are gone (after NOTIFY_DEATH). Returns how many went.
+u32 park_drop_dead(struct park *park, struct park_queue *queue);
+
+// How a server begins: SERVER_AGAIN first takes the requests that a predecessor received and did not answer, oldest first.
+enum server_start {
+	SERVER_FRESH,
+	SERVER_AGAIN,
+};
+
+/*
+ * Open requests of a predecessor. Redelivery is in the order of call numbers and a request that is parked again stays open, so the
+ * round ends when the numbers stop growing.
+ */
+static always_inline void server_redeliver(cptr_t endpoint, void (*request)(struct request *), void (*notified)(u64))
+{
+	struct request rq = { 0 };
+	u64 last = 0;
+	err_t err;
+
+	while ((err = ipc_recv(endpoint, IPC_REDELIVER | IPC_POLL, 0, &rq)) >= 0) {
+		bool again = !err && rq.reply >> 32 <= last;
+
+		if (err)
+			notified(rq.w[0]);
+		else
+			request(&rq);
+		if (!err && rq.reply) {
+			last = rq.reply >> 32 > last ? rq.reply >> 32 : last;
+			(void)ipc_reply(endpoint, &rq); /* STALE: the client was killed meanwhile */
+		}
+		if (again)
+			return;
+	}
+	if (err != -ERR_AGAIN)
+		panic("server: redelivery failed with error %d", err);
+}
+
+// Receive for ever. `request` leaves the answer in rq (reply 0: none yet); `notified` gets the bits of the bound notification.
+static always_inline _Noreturn void server_run(cptr_t endpoint, enum server_start start, void (*request)(struct request *),
+					       void (*notified)(u64))
+{
+	struct request rq = { 0 };
+	err_t err;
+
+	if (start == SERVER_AGAIN)
+		server_redeliver(endpoint, request, notified);
+	err = ipc_recv(endpoint, 0, 0, &rq);
+	for (;;) {
+		if (likely(!err)) {
+			request(&rq);
+		} else if (err > 0) {
+			notified(rq.w[0]);
+			rq.reply = 0;
+		} else if (err == -ERR_STALE || err == -ERR_BADCAP) {
+			/* The client was killed, or a capability to be sent is gone: nobody hears the answer. */
+			rq.reply = 0;
+			rq.caps = 0;
+		} else {
+			panic("server: receive failed with error %d", err);
+		}
+		err = ipc_reply_recv(endpoint, &rq);
+	}
+}

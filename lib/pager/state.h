@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A state segment: wired memory at STATE_VA that outlives the program in it. What no kernel table remembers (mappings of a process, say)
+ * is kept here as flat records without pointers; trees and lists over them are volatile and rebuilt by a successor.
+ *
+ * One operation changes the segment in one step, whatever instruction it is killed at:
+ *
+ *	stage -> stage -> seal (one store: `words`) -> apply -> done (`words` = 0)
+ *	   killed here: nothing happened   |   killed here: the successor applies it again
+ *
+ * Staged writes become visible only with state_commit. A write that is one aligned word needs no staging.
+ */
+#pragma once
+
+#include <base/types.h>
+
+#define STATE_MAGIC 0x4554415453514f4aul /* "JOQSTATE" */
+#define STATE_LOG_WORDS 124
+
+struct state_header {
+	u64 magic;
+	u32 version;
+	u32 layout;    // checksum of the record sizes and counts: a successor built otherwise starts afresh
+	u64 bytes;     // of the whole segment
+	u64 starts;    // programs that have opened it
+	u64 log_sum;   // checksum of the sealed log
+	u32 words;     // sealed words of the log; 0: none. The commit store
+	u32 spare;
+	u64 log[STATE_LOG_WORDS]; // {offset << 32 | words, word ...} ...
+};
+
+struct state {
+	struct state_header *header;
+	u32 staged; // words of the log written and not sealed
+};
+
+enum state_found {
+	STATE_FRESH, // no usable content: all zero after the header
+	STATE_KEPT,  // a predecessor's records, its sealed operation applied
+};
+
+// Open the segment. What is there is kept only if magic, version, layout and size agree.
+enum state_found state_open(struct state *state, void *segment, u64 bytes, u32 version, u32 layout);
+
+// Stage a copy of `bytes` (whole words) to `dst` inside the segment. The log's size is a matter of the operations' design: it panics.
+void state_stage(struct state *state, void *dst, const void *src, u32 bytes);
+// Forget what is staged.
+static inline void state_drop(struct state *state)
+{
+	state->staged = 0;
+}
+
+// The staged writes happen, all or none.
+void state_commit(struct state *state);
+
+// The two halves of a commit, for the tests that stop between them.
+void state_seal(struct state *state);
+void state_apply(struct state *state);

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: MIT
+// Frames: FREE <-> OWNED, moves between pools, content, marks, pins. evict.c has the way out of the page tables, object.c object frames.
+//
+//	           alloc                       mark BEGIN (takes D, write-protects)
+//	  FREE ------------> OWNED, clean <--------------------------------+
+//	   ^                   |  ^  \                                     |
+//	   |                   |  |   +-- written: D harvested --> DIRTY --+--> WRITEBACK -- mark END --> clean
+//	   |  free (gen + 1)   |  |                                  ^             |
+//	   +-------------------+  +-- move (gen + 1)                 +- mark FAIL -+
+//
+// Invariants:
+//	- FREE frames have no marks, no pins, no mappings; `pool` is the last owner, 0 when what the frame holds may not go back to it unseen
+//	- a frame whose content no pool of its owner ever wrote or zeroed lacks PAGE_ZEROED, and is filled before it is mapped or copied from
+//	- DIRTY is set by harvest (page_unmapped), by copies and by mark FAIL; cleared by mark BEGIN and by frees only
+//	- a frame's `pool` usage counts it unless it is FREE
+#include <lib/base/trace.h>
+#include <mm/buddy.h>
+#include <mm/frame.h>
+
+struct buddy zone[ZONES];
+u32 zones;
+
+#define ALLOC_WORK (1ul << MAX_ORDER) // frames that one call takes, at most
+#define ZERO_ORDER 5                  // 2^5 == BATCH_FILL: larger blocks are LAZY
+_Static_assert(1 << ZERO_ORDER == BATCH_FILL, "a block that is zeroed must fit into one call");
+_Static_assert(ALLOC_NOZERO == 1 && ALLOC_LAZY == 2 && ALLOC_MOVABLE == 4 && ALLOC_RUN == 8, "ALLOC_ALL");
+#define ALLOC_ALL (ALLOC_NOZERO | ALLOC_LAZY | ALLOC_MOVABLE | ALLOC_RUN)
+
+static struct buddy *page_zone(const struct page *page)
+{
+	struct buddy *buddy = zone;
+	while (page_to_pfn(page) >= buddy->limit)
+		buddy++;
+	assert(buddy < zone + zones);
+	return buddy;
+}
+
+// From the last zone down, so that DMA32 is what remains.
+static struct page *block_take(u32 order, u16 prefer_pool)
+{
+	for (u32 i = zones; i-- > 0;) {
+		struct page *page = buddy_alloc(&zone[i], order, prefer_pool);
+		if (likely(page))
+			return page;
+	}
+	return NULL;
+}
+
+static void block_put_back(struct page *page, u32 order)
+{
+	for (u64 i = 0; i < 1ul << order; i++)
+		page[i].state = PAGE_RESERVED; // buddy_free takes only pages that are not FREE
+	buddy_free(page_zone(page), page, order);
+}
+
+static void page_clear(struct page *page)
+{
+	arch_page_clear(page_address(page));
+	page->marks |= PAGE_ZEROED;
+}
+
+// Any state -> FREE. The checks were the caller's.
+static always_inline void page_release(struct page *page, struct pool *pool)
+{
+	assert(!page->mapcount && !page->pins && page->pool == pool->id);
+	trace(EVENT_FREE, frame_ref(page), 0, page->pool);
+	page->gen++;
+	if (unlikely(!(page->marks & PAGE_ZEROED)))
+		page->pool = 0; // it still holds what a pool before this one wrote
+	page->marks = 0;
+	page->pager = 0;
+	buddy_free(page_zone(page), page, 0);
+	pool_uncharge(pool, 1);
+}
+
+// ---- alloc
+
+// A page of a block becomes the pool's. May its content be shown to the pool? Only if it is the pool's own, and it asked for that.
+static always_inline void page_own(struct page *page, const struct pool *pool, u64 flags)
+{
+	page->marks = flags & ALLOC_NOZERO && page->pool == pool->id ? PAGE_ZEROED : 0;
+	page->pool = pool->id;
+	page->state = PAGE_OWNED;
+	page->order = 0;
+	page->word0 = 0;
+	page->word1 = 0;
+	if (!(flags & ALLOC_LAZY) && !page->marks)
+		page_clear(page);
+}
+
+static void block_own(struct page *page, u64 frames, const struct pool *pool, u64 flags)
+{
+	u32 gen = page->gen;
+	for (u64 i = 1; i < frames; i++)
+		if (page[i].gen > gen)
+			gen = page[i].gen;
+	for (u64 i = 0; i < frames; i++) {
+		page[i].gen = gen;
+		page_own(&page[i], pool, flags);
+	}
+}
+
+// Of a block of 2^order, keep the first `keep` frames: give the rest back in the largest blocks.
+static void block_trim(struct page *page, u32 order, u64 keep)
+{
+	u64 at = 1ul << order;
+	while (at > keep) {
+		u32 k = __builtin_ctzl(at);
+		while (at - (1ul << k) < keep)
+			k--;
+		at -= 1ul << k;
+		block_put_back(page + at, k);
+	}
+}
+
+static err_t block_alloc(struct pool *pool, u32 order, u64 frames, u64 flags, frame_t *out)
+{
+	err_t err = pool_charge(pool, frames, false);
+	if (unlikely(err))
+		return err;
+	struct page *page = block_take(order, pool->id);
+	if (unlikely(!page)) {
+		pool_uncharge(pool, frames);
+		return -ERR_NOMEM;
+	}
+	if (unlikely(frames != 1ul << order))
+		block_trim(page, order, frames);
+	block_own(page, frames, pool, flags);
+	*out = frame_ref(page);
+	trace(EVENT_ALLOC, *out, order, pool->id);
+	return 0;
+}
+
+err_t frame_alloc(struct pool *pool, u32 order, u64 count, u64 flags, frame_t *out, u64 *done)
+{
+	*done = 0;
+	if (order > MAX_ORDER || !count || count > BATCH || flags & ~ALLOC_ALL || (flags & ALLOC_RUN && count > 1ul << order))
+		return -ERR_INVAL;
+	u64 frames = 1ul << order;
+	if (flags & ALLOC_RUN) {
+		frames = count;
+		count = 1;
+	}
+	if (frames > BATCH_FILL)
+		flags |= ALLOC_LAZY;
+	u64 left = flags & ALLOC_LAZY ? ALLOC_WORK : BATCH_FILL;
+	for (; *done < count && left >= frames; left -= frames, ++*done) {
+		err_t err = block_alloc(pool, order, frames, flags, &out[*done]);
+		if (err)
+			return *done ? 0 : err;
+	}
+	return 0;
+}
+
+struct page *frame_table_alloc(struct pool *pool)
+{
+	if (pool_charge(pool, 1, true))
+		return NULL;
+	struct page *page = block_take(0, 0);
+	if (!page) {
+		pool_uncharge(pool, 1);
+		return NULL;
+	}
+	page_own(page, pool, 0);
+	page->state = PAGE_TABLE;
+	trace(EVENT_ALLOC, frame_ref(page), 0, pool->id);
+	return page;
+}
+
+void frame_table_free(struct page *page)
+{
+	assert(page->state == PAGE_TABLE);
+	struct pool *pool = pool_by_id(page->pool);
+	page_release(page, pool);
+	page->pool = 0; // entries of a table are nothing that the pool may see
+}
+
+void frame_adopt(struct pool *pool, pfn_t base, pfn_t limit)
+{
+	for (pfn_t pfn = base; pfn < limit; pfn++) {
+		struct page *page = pfn_to_page(pfn);
+		assert(page->state == PAGE_RESERVED);
+		if (pool_charge(pool, 1, false))
+			panic("pool %u has no room for boot frame %lx", pool->id, pfn);
+		page->pool = pool->id;
+		page->state = PAGE_OWNED;
+		page->marks = PAGE_ZEROED;
+	}
+}
+
+// ---- free and move
+
+struct page *frame_lookup(const struct pool *pool, frame_t frame)
+{
+	struct page *page = frame_check(frame, pool->id, PAGE_OWNED);
+	return likely(page) ? page : frame_check(frame, pool->id, PAGE_EVICTING);
+}
+
+err_t frame_free(struct pool *pool, frame_t frame, u64 flags)
+{
+	if (flags & ~(FREE_DISCARD | FRAME_FREE_EVICT))
+		return -ERR_INVAL;
+	struct page *page = frame_lookup(pool, frame);
+	if (unlikely(!page))
+		return -ERR_STALE;
+	if (page->mapcount || page->pins)
+		return -ERR_BUSY;
+	if (page->marks & (PAGE_DIRTY | PAGE_WRITEBACK) && !(flags & FREE_DISCARD))
+		return -ERR_BUSY;
+	if ((page->marks & PAGE_SWAPCACHE || page->state == PAGE_EVICTING) && !(flags & FRAME_FREE_EVICT))
+		return -ERR_PERM;
+	page_release(page, pool);
+	return 0;
+}
+
+bool page_free_unmapped(struct page *page, struct pool *pool)
+{
+	assert(page->state == PAGE_OWNED);
+	if (page->pool != pool->id || page->mapcount || page->pins || page->marks & PAGE_SWAPCACHE)
+		return false;
+	page_release(page, pool);
+	return true;
+}
+
+bool page_reclaim(struct page *page)
+{
+	struct pool *pool = pool_by_id(page->pool);
+	assert(pool->dying);
+	if ((page->state != PAGE_OWNED && page->state != PAGE_EVICTING) || page->mapcount || page->pins)
+		return false;
+	page_release(page, pool);
+	return true;
+}
+
+err_t frame_move(struct pool *from, struct pool *to, frame_t frame, frame_t *out)
+{
+	struct page *page = frame_lookup(from, frame);
+	if (!page)
+		return -ERR_STALE;
+	if (from == to)
+		return -ERR_INVAL;
+	if (page->state == PAGE_EVICTING || page->mapcount || page->pins || page->marks & (PAGE_WRITEBACK | PAGE_SWAPCACHE))
+		return -ERR_BUSY;
+	err_t err = pool_charge(to, 1, false);
+	if (err)
+		return err;
+	pool_uncharge(from, 1);
+	page->gen++;
+	page->pool = to->id;
+	page->pager = 0;
+	page->marks &= ~PAGE_YOUNG;
+	page->word0 = page->word1 = 0;
+	*out = frame_ref(page);
+	return 0;
+}
+
+// ---- content
+
+// The source of a copy: what it shows must be presentable itself.
+static void page_copy(struct page *page, struct page *source)
+{
+	if (unlikely(!(source->marks & PAGE_ZEROED)))
+		page_clear(source);
+	arch_page_copy(page_address(page), page_address(source));
+	page->marks |= PAGE_ZEROED | PAGE_DIRTY;
+}
+
+static bool page_content_busy(const struct page *page)
+{
+	return page->mapcount || page->state == PAGE_EVICTING || page->marks & (PAGE_WRITEBACK | PAGE_SWAPCACHE);
+}
+
+err_t frame_fill(struct pool *pool, frame_t dst, frame_t src)
+{
+	struct page *page = frame_lookup(pool, dst), *source = NULL;
+	if (!page || (src && !(source = frame_lookup(pool, src))))
+		return -ERR_STALE;
+	if (page == source)
+		return -ERR_INVAL;
+	if (page_content_busy(page))
+		return -ERR_BUSY;
+	if (source)
+		page_copy(page, source);
+	else
+		page_clear(page);
+	return 0;
+}
+
+err_t page_prepare(struct page *page, struct pool *pool, u64 flags, struct page *source, u64 *filled)
+{
+	assert(page->pool == pool->id && (page->state == PAGE_OWNED || page->state == PAGE_EVICTING));
+	assert(!(flags & MAP_COPY) || (source && source != page));
+	if (unlikely(pool->dying))
+		return -ERR_DYING;
+	if (unlikely(page->mapcount == (u32)-1))
+		return -ERR_BUSY;
+	if (flags & (MAP_ZERO | MAP_COPY)) {
+		if (page_content_busy(page))
+			return -ERR_BUSY;
+		if (flags & MAP_COPY)
+			page_copy(page, source);
+		else
+			page_clear(page);
+		++*filled;
+	} else if (unlikely(!(page->marks & PAGE_ZEROED))) {
+		page_clear(page);
+		++*filled;
+	}
+	if (unlikely(page->state == PAGE_EVICTING)) { // rescue
+		page->state = PAGE_OWNED;
+		page->word0 = 0;
+	}
+	return 0;
+}
+
+err_t frame_pin(struct pool *pool, frame_t frame, s64 delta, paddr_t *paddr)
+{
+	struct page *page = frame_lookup(pool, frame);
+	if (!page)
+		return -ERR_STALE;
+	if (delta != 1 && delta != -1)
+		return -ERR_INVAL;
+	if (delta > 0 && pool->dying)
+		return -ERR_DYING;
+	if (page->state == PAGE_EVICTING || page->pins == (delta > 0 ? (u16)-1 : 0))
+		return -ERR_BUSY;
+	if (!(page->marks & PAGE_ZEROED))
+		page_clear(page); // a device reads it as a program would
+	page->pins += delta;
+	*paddr = pfn_to_paddr(page_to_pfn(page));
+	return 0;
+}
+
+// ---- marks
+
+static void page_stat(const struct page *page, u64 out[4])
+{
+	out[0] = page->state | (u64)page->marks << FRAME_WORD_MARKS | (u64)page->pager << FRAME_WORD_PAGER |
+		 (u64)page->place << FRAME_WORD_PLACE;
+	out[1] = page->mapcount | (u64)page->pins << 32;
+	out[2] = page->word0;
+	out[3] = page->word1;
+}
+
+static err_t mark_flags(struct page *page, u64 set, u64 clear)
+{
+	const u64 may = 0xfful << FRAME_WORD_PAGER | (u64)PAGE_YOUNG << FRAME_WORD_MARKS;
+	if ((set | clear) & ~may)
+		return -ERR_INVAL;
+	page->pager = (page->pager & ~(clear >> FRAME_WORD_PAGER)) | set >> FRAME_WORD_PAGER;
+	page->marks = (page->marks & ~(clear >> FRAME_WORD_MARKS & PAGE_YOUNG)) | (set >> FRAME_WORD_MARKS & PAGE_YOUNG);
+	return 0;
+}
+
+static err_t mark_begin(struct page *page, const u64 *places, u64 n)
+{
+	if (page->marks & PAGE_WRITEBACK)
+		return -ERR_BUSY;
+	if (page->mapcount || n) {
+		err_t err = page_write_protect(page, places, n);
+		if (err)
+			return err;
+	}
+	if (!(page->marks & PAGE_DIRTY))
+		return -ERR_INVAL;
+	page->marks = (page->marks & ~PAGE_DIRTY) | PAGE_WRITEBACK;
+	return 0;
+}
+
+static err_t mark_end(struct page *page, bool failed)
+{
+	if (!(page->marks & PAGE_WRITEBACK))
+		return -ERR_INVAL;
+	page->marks &= ~PAGE_WRITEBACK;
+	if (failed)
+		page->marks |= PAGE_DIRTY;
+	return 0;
+}
+
+static err_t mark_words(struct page *page, u64 word0, u64 word1)
+{
+	if (page->state == PAGE_EVICTING) // word0 is the token
+		return -ERR_BUSY;
+	page->word0 = word0;
+	page->word1 = word1;
+	return 0;
+}
+
+// An EVICTING frame is in the swap cache by definition; a rescue or a free ends that.
+static err_t mark_swapcache_clear(struct page *page)
+{
+	if (page->state == PAGE_EVICTING)
+		return -ERR_BUSY;
+	page->marks &= ~PAGE_SWAPCACHE;
+	return 0;
+}
+
+err_t frame_mark(struct pool *pool, frame_t frame, u64 op, u64 a, u64 b, const u64 *places, u64 n, u64 out[4])
+{
+	struct page *page = frame_lookup(pool, frame);
+	if (!page)
+		return -ERR_STALE;
+	err_t err = 0;
+	switch (op) {
+	case MARK_STAT:
+		break;
+	case MARK_WORDS:
+		err = mark_words(page, a, b);
+		break;
+	case MARK_FLAGS:
+		err = mark_flags(page, a, b);
+		break;
+	case MARK_BEGIN:
+		err = mark_begin(page, places, n);
+		break;
+	case MARK_END:
+	case MARK_FAIL:
+		err = mark_end(page, op == MARK_FAIL);
+		break;
+	case MARK_SWAPCACHE_CLEAR:
+		err = mark_swapcache_clear(page);
+		break;
+	default:
+		err = -ERR_INVAL;
+	}
+	if (!err && op != MARK_STAT)
+		trace(EVENT_MARK, frame, op, page->marks);
+	page_stat(page, out);
+	return err;
+}

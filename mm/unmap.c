@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+// Taking entries out: ranges (unmap), the frames of a pool (strip); finding single places (for evict and mark).
+//
+// Frames are freed and tables given back before the flush: that is safe because both only change lists under the kernel lock, and the flush
+// is done before the lock is let go, so nobody can have got them meanwhile.
+#include <mm/pgtable.h>
+
+struct unmap {
+	struct aspace *as;
+	struct pool *free_pool;
+	u64 flags;
+	pte_t leave;  // what stays in the entries: a token, or 0
+	u64 *list;
+	struct unmap_result *r;
+	s64 work;
+	bool traced;
+	struct tlb_batch batch;
+};
+
+static void unmap_token(struct unmap *op, vaddr_t va, pte_t old)
+{
+	u64 token = pte_token(old);
+	if (token == TOKEN_REVOKED)
+		return; // no swap slot behind it
+	if (op->flags & UNMAP_TOKENS) {
+		op->list[2 * op->r->tokens] = token;
+		op->list[2 * op->r->tokens + 1] = va;
+	}
+	op->r->tokens++;
+}
+
+static always_inline void unmap_frame(struct unmap *op, vaddr_t va, pte_t old)
+{
+	op->r->removed++;
+	if (unlikely(op->traced))
+		trace_write(EVENT_UNMAP, va, pte_frame(old), object_id(op->as));
+	if (unlikely(!pte_has_page(old)))
+		return;
+	struct page *page = pte_page(old);
+	page_unmapped(page, pte_dirty(old), pte_young(old));
+	if (op->free_pool && page->mapcount == 0 && page_free_unmapped(page, op->free_pool))
+		op->r->freed++;
+}
+
+// Entries of one table. Returns where it stopped.
+static vaddr_t unmap_span(struct unmap *op, const struct pt_span *span)
+{
+	u64 removed = op->r->removed;
+	vaddr_t va = span->va;
+	s64 emptied = 0;
+	pte_t *slot = span->slot;
+	for (; slot < span->stop && op->work > 0; slot++, va += PAGE_SIZE) {
+		op->work--;
+		if (!*slot)
+			continue;
+		op->work -= WORK_ENTRY - 1;
+		pte_t old = pte_exchange(slot, op->leave);
+		emptied++;
+		if (likely(pte_kind(old) != ENTRY_TOKEN))
+			unmap_frame(op, va, old);
+		else
+			unmap_token(op, va, old);
+	}
+	removed = op->r->removed - removed;
+	op->as->leaves -= removed;
+	if (removed)
+		tlb_batch_add(&op->batch, span->va, va);
+	if (!op->leave)
+		pt_counted(span->slot, -emptied);
+	return va;
+}
+
+// A large entry leaves as one; its frames may be freed one by one only, so that call does nothing else.
+static void unmap_large(struct unmap *op, const struct pt_span *span)
+{
+	pte_t old = pte_exchange(span->slot, 0);
+	op->r->removed++;
+	op->work = 0;
+	op->as->leaves--;
+	pt_counted(span->slot, -1);
+	tlb_batch_add(&op->batch, span->va, span->va + pt_size(span->level));
+	if (op->traced)
+		trace_write(EVENT_UNMAP, span->va, pte_frame(old), object_id(op->as));
+	pt_drop_large(old);
+	if (!op->free_pool || !pte_has_page(old))
+		return;
+	struct page *page = pte_page(old);
+	for (u32 i = 0; i < PT_ENTRIES; i++) {
+		if (page[i].mapcount == 0 && page_free_unmapped(page + i, op->free_pool))
+			op->r->freed++;
+	}
+}
+
+static err_t unmap_run(struct unmap *op, vaddr_t va, vaddr_t end, vaddr_t *stopped)
+{
+	struct pt_span span = {.va = va};
+	while (pt_next(op->as, va, end, &op->work, &span)) {
+		if (likely(span.level == 0)) {
+			va = unmap_span(op, &span);
+		} else if (pt_span_whole(&span, end) && !op->leave) {
+			unmap_large(op, &span);
+			va = span.va + pt_size(span.level);
+		} else {
+			*stopped = span.va;
+			return -ERR_INVAL;
+		}
+		pt_prune(op->as, span.va, &op->batch);
+	}
+	*stopped = span.va;
+	return 0;
+}
+
+err_t aspace_unmap(struct aspace *as, u32 window, vaddr_t va, u64 count, struct pool *free_pool, u64 flags, u64 token, u64 *list, struct unmap_result *r)
+{
+	*r = (struct unmap_result){0};
+	err_t err = aspace_check_range(as, window, va, count);
+	if (err)
+		return err;
+	if (flags & ~(u64)(UNMAP_FREE | UNMAP_TOKENS) || (flags & UNMAP_TOKENS && !list) || token >= TOKEN_REVOKED)
+		return -ERR_INVAL;
+	if (!(flags & UNMAP_FREE) != !free_pool)
+		return -ERR_INVAL;
+	struct unmap op = {
+		.as = as,
+		.free_pool = free_pool,
+		.flags = flags,
+		.leave = token ? pte_make_token(token) : 0,
+		.list = list,
+		.r = r,
+		.work = WORK_CALL,
+		.traced = pt_traced(),
+	};
+	vaddr_t stopped;
+	err = unmap_run(&op, va, va + count * PAGE_SIZE, &stopped);
+	r->done = (stopped - va) / PAGE_SIZE;
+	tlb_batch_flush(as, &op.batch);
+	return err;
+}
+
+// ---- the frames of a dying pool
+
+static void strip_span(struct aspace *as, const struct pool *pool, const struct pt_span *span, struct tlb_batch *batch)
+{
+	pte_t revoked = aspace_window_pool(as, span->va) == pool ? 0 : pte_make_token(TOKEN_REVOKED);
+	vaddr_t va = span->va;
+	for (pte_t *slot = span->slot; slot < span->stop; slot++, va += PAGE_SIZE) {
+		u32 kind = pte_kind(*slot);
+		if ((kind != ENTRY_LEAF && kind != ENTRY_HELD) || !pte_has_page(*slot) || pte_page(*slot)->pool != pool->id)
+			continue;
+		pte_t old = pte_exchange(slot, revoked);
+		trace(EVENT_UNMAP, va, pte_frame(old), object_id(as));
+		pt_drop(old);
+		as->leaves--;
+		if (!revoked)
+			pt_counted(slot, -1);
+		tlb_batch_add(batch, va, va + PAGE_SIZE);
+	}
+}
+
+// A large leaf is of one pool as a whole (map takes no other), and leaves no token: there is no place for 512.
+static void strip_large(struct aspace *as, const struct pool *pool, const struct pt_span *span, struct tlb_batch *batch)
+{
+	if (!pte_has_page(*span->slot) || pte_page(*span->slot)->pool != pool->id)
+		return;
+	pte_t old = pte_exchange(span->slot, 0);
+	trace(EVENT_UNMAP, span->va, pte_frame(old), object_id(as));
+	pt_drop_large(old);
+	as->leaves--;
+	pt_counted(span->slot, -1);
+	tlb_batch_add(batch, span->va, span->va + pt_size(span->level));
+}
+
+err_t aspace_strip_pool(struct aspace *as, const struct pool *pool, vaddr_t *va)
+{
+	struct tlb_batch batch = {0};
+	struct pt_span span = {.va = *va};
+	vaddr_t end = pt_user_limit();
+	s64 work = WORK_CALL;
+	// Each span costs as if all its entries were taken: the bound holds whatever is found.
+	while (pt_next(as, span.va, end, &work, &span)) {
+		u64 most = work / WORK_ENTRY + 1;
+		if ((u64)(span.stop - span.slot) > most)
+			span.stop = span.slot + most;
+		u64 entries = span.stop - span.slot;
+		vaddr_t next = (span.va & -pt_size(span.level)) + entries * pt_size(span.level);
+		if (span.level == 0)
+			strip_span(as, pool, &span, &batch);
+		else
+			strip_large(as, pool, &span, &batch);
+		work -= span.level == 0 ? entries * WORK_ENTRY : WORK_CALL;
+		pt_prune(as, span.va, &batch);
+		span.va = next;
+	}
+	tlb_batch_flush(as, &batch);
+	*va = span.va;
+	return span.va < end ? -ERR_AGAIN : 0;
+}
+
+// ---- places
+
+err_t aspace_place(u32 aspace_id, vaddr_t va, const struct page *page, struct place *place)
+{
+	struct aspace *as = object_find(aspace_id, TYPE_ASPACE);
+	if (!as || !as->table || aspace_check_range(as, WINDOW_ANY, va, 1))
+		return -ERR_NOENT;
+	pte_t *slot = pt_slot(as, va, 0);
+	if (!slot) {
+		pte_t *large = pt_slot(as, va, ARCH_LARGE_LEVEL);
+		bool covers = large && *large && pte_has_page(*large) && page_to_pfn(page) - pte_pfn(*large) == pte_index(va, 0);
+		return covers ? -ERR_BUSY : -ERR_NOENT;
+	}
+	u32 kind = pte_kind(*slot);
+	if ((kind != ENTRY_LEAF && kind != ENTRY_HELD) || !pte_has_page(*slot) || pte_page(*slot) != page)
+		return -ERR_NOENT;
+	*place = (struct place){.as = as, .va = va, .slot = slot};
+	return 0;
+}

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""jjok bench: runs /bin/bench under icount and lays its counts beside those of seL4 and Linux.
+
+The guest prints `bench: NAME VALUE`; anchors.json holds, per row, the other systems' figures (same QEMU, same
+convention, Linux in its lean configuration) and our bound; test/bench/expected.json what was measured when it was
+last looked at. What a row means stands in docs/bench.md.
+"""
+import json
+import pathlib
+import re
+import sys
+
+from run import session
+from run.machine import ROOT
+
+ANCHORS = pathlib.Path(__file__).with_name("anchors.json")
+EXPECTED = ROOT / "test/bench/expected.json"
+LINE = re.compile(rb"(?m)^bench: (\w+) (\d+(?:\.\d+)?)")
+MOVED = 0.01
+TIMEOUT = 600
+
+
+def rows_merge(measured):
+    """Rows in the order of the anchors; names that only the guest knows come last."""
+    rows = json.loads(ANCHORS.read_text())["rows"]
+    known = {row["name"] for row in rows}
+    rows += [{"name": name, "unit": "instructions", "sel4": None, "linux": None, "bound": None, "what": ""}
+             for name in measured if name not in known]
+    return [{**row, "jjok": measured.get(row["name"])} for row in rows]
+
+
+def verdict(row):
+    if row["jjok"] is None:
+        return "MISSING"
+    if row["bound"] is None:
+        return ""
+    return "ok" if row["jjok"] <= row["bound"] else "MISSED"
+
+
+def number(value):
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def table(rows):
+    yield f"{'row':<29}{'jjok':>12}{'bound':>12} {'':<8}{'seL4':>10}{'Linux':>13}  unit"
+    for row in rows:
+        yield (f"{row['name']:<29}{number(row['jjok']):>12}{number(row['bound']):>12} {verdict(row):<8}"
+               f"{number(row['sel4']):>10}{number(row['linux']):>13}  {row['unit']}")
+
+
+def moved(rows, expected):
+    for row in rows:
+        old, new = expected.get(row["name"]), row["jjok"]
+        if old is None or new is None:
+            continue
+        if abs(new - old) > MOVED * old:
+            change = f"{100 * (new - old) / old:+.1f} %" if old else "was 0"
+            yield f"moved: {row['name']} {number(old)} -> {number(new)} ({change})"
+
+
+def run(settings, options):
+    settings.icount = True
+    print("jjok: measuring in guest instructions: the host's load does not matter", file=sys.stderr)
+    commands = (options.command[0] if options.command else "bench") + "\n"
+    ending = session.run_settings(settings, commands, timeout=options.timeout or TIMEOUT)
+    if options.log:
+        pathlib.Path(options.log).write_bytes(ending.output)
+    measured = {name.decode(): float(value) if b"." in value else int(value)
+                for name, value in LINE.findall(ending.output)}
+    rows = rows_merge(measured)
+    print("\n".join(table(rows)))
+    output = settings.out.parent / "bench.json"
+    output.write_text(json.dumps([{key: row[key] for key in ("name", "jjok", "sel4", "linux", "unit")} for row in rows],
+                                 indent=1) + "\n")
+    expected = json.loads(EXPECTED.read_text()) if EXPECTED.is_file() else {}
+    for line in moved(rows, expected):
+        print(line)
+    if options.update:
+        EXPECTED.parent.mkdir(parents=True, exist_ok=True)
+        EXPECTED.write_text(json.dumps(measured, indent=1) + "\n")
+    bad = [row["name"] for row in rows if verdict(row) in ("MISSED", "MISSING")]
+    print(f"{len(measured)} rows in {output}; "
+          + (f"not within bounds: {' '.join(bad)}" if bad else "all within bounds"))
+    if ending.status:
+        sys.stdout.flush()
+        sys.stderr.buffer.write(ending.output[-2000:])
+        return session.report(ending) or ending.status
+    return 1 if bad else 0

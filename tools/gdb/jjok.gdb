@@ -1,0 +1,5 @@
+# Settings of `make debug`; commands for Jjok's own structures are the Python files in this folder, which are loaded after it.
+set confirm off
+set pagination off
+set print pretty on
+set disassemble-next-line auto

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""What a machine is: the settings of a run, and the QEMU command that they make."""
+import dataclasses
+import os
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class UsageError(Exception):
+    """The caller asked for something that cannot be; the message says what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    qemu: str
+    arguments: tuple
+    modes: tuple
+
+
+ARCHITECTURES = {
+    "riscv64": Architecture("qemu-system-riscv64", ("-cpu", "rv64", "-bios", "default"), ("sv39", "sv48", "sv57")),
+}
+# One guest instruction is one nanosecond, and idle time is skipped; the seed fixes the device tree's rng-seed.
+ICOUNT = ("-icount", "shift=0,sleep=off", "-seed", "1")
+
+
+def memory_bytes(text):
+    match = re.fullmatch(r"(\d+)([KMG]?)", text.strip().upper())
+    if not match:
+        raise UsageError(f"MEM={text}: say a number and K, M or G, as in 128M")
+    return int(match.group(1)) << {"": 20, "K": 10, "M": 20, "G": 30}[match.group(2)]
+
+
+@dataclasses.dataclass
+class Settings:
+    """One run. Defaults come from the environment, where make puts its settings: `MEM=64M` is `--mem 64M`."""
+    arch: str = "riscv64"
+    mode: str = ""
+    mem: str = "128M"
+    swap: str = ""
+    smp: int = 1
+    root: str = ""
+    append: str = ""
+    build: str = "build"
+    icount: bool = False
+
+    @classmethod
+    def from_environment(cls):
+        get = os.environ.get
+        return cls(get("ARCH") or "riscv64", get("MODE") or "", get("MEM") or "128M", get("SWAP") or "",
+                   get("SMP") or "1", get("ROOT") or "", get("APPEND") or "", get("BUILD") or "build")
+
+    def check(self):
+        """Raises UsageError unless the machine can be made."""
+        if self.arch not in ARCHITECTURES:
+            raise UsageError(f"ARCH={self.arch} is not there yet; there is: {' '.join(ARCHITECTURES)}")
+        modes = ARCHITECTURES[self.arch].modes
+        if self.mode and self.mode not in modes:
+            raise UsageError(f"MODE={self.mode}: {self.arch} has {' '.join(modes)}")
+        if not str(self.smp).isdigit() or not 1 <= int(self.smp) <= 8:
+            raise UsageError(f"SMP={self.smp}: 1 to 8 harts")
+        if memory_bytes(self.mem) < 16 << 20:
+            raise UsageError(f"MEM={self.mem}: the machine starts with 16M or more")
+        if self.swap:
+            raise UsageError("SWAP=: there is no swap device yet (see CAVEATS.md); run without it")
+        if not self.kernel.is_file():
+            raise UsageError(f"{self.kernel} is missing; run `make` first")
+
+    @property
+    def out(self):
+        build = pathlib.Path(self.build)
+        return (build if build.is_absolute() else ROOT / build) / self.arch
+
+    @property
+    def kernel(self):
+        return self.out / "kernel.elf"
+
+    @property
+    def bootargs(self):
+        return " ".join(word for word in (f"mode={self.mode}" if self.mode else "", self.append) if word)
+
+
+def qemu_command(settings, archive, ram_file=None):
+    """The command without its console: the caller adds where that goes."""
+    arch = ARCHITECTURES[settings.arch]
+    size = memory_bytes(settings.mem)
+    machine = "virt"
+    command = [arch.qemu, *arch.arguments, "-m", f"{size}B", "-smp", str(settings.smp), "-nographic", "-no-reboot",
+               "-nodefaults", "-kernel", str(settings.kernel), "-initrd", str(archive)]
+    if settings.bootargs:
+        command += ["-append", settings.bootargs]
+    if ram_file:
+        machine += ",memory-backend=ram"
+        command += ["-object", f"memory-backend-file,id=ram,size={size},mem-path={ram_file},share=on"]
+    if settings.icount:
+        command += ICOUNT
+    return command + ["-machine", machine]

@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the tests: host test programs (given as arguments), test/host/**/test_*.py, then the boots that
+test/system/*.test describe (docs/build.md has the format). Ends with the line "N passed, N failed".
+
+  test.py [--quick] [--only PATTERN] [HOST_TEST...]      --quick: host tests only, in their short form
+"""
+import argparse
+import concurrent.futures
+import dataclasses
+import itertools
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.dont_write_bytecode = True
+
+from run import session  # noqa: E402
+from run.machine import ARCHITECTURES, ROOT, Settings, UsageError  # noqa: E402
+
+SELF_CHECK = r"^jjok: self-check: ok\b"
+ALWAYS_BAD = r"^(jjok: )?panic:"
+FIELDS = {"about", "cmd", "type", "modes", "mem", "append", "smp", "timeout", "expect", "reject", "status", "icount",
+          "root"}
+HOST_TIMEOUT = 600
+LOG_TAIL = 25
+
+
+@dataclasses.dataclass
+class Result:
+    name: str
+    why: str        # empty: passed
+    seconds: float
+    log: pathlib.Path
+
+
+def spec_read(path):
+    """{field: [lines]} of a .test file."""
+    spec, field = {}, None
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        if line[0].isspace():
+            if field is None:
+                raise UsageError(f"{path}:{number}: a continued line without a field")
+            spec[field].append(line.strip())
+            continue
+        field, colon, value = line.partition(":")
+        if not colon or field not in FIELDS:
+            raise UsageError(f"{path}:{number}: no such field; there are: {' '.join(sorted(FIELDS))}")
+        spec.setdefault(field, [])
+        if value.strip():
+            spec[field].append(value.strip())
+    return spec
+
+
+def one(spec, field, default):
+    return spec[field][0] if spec.get(field) else default
+
+
+def typist_of(spec):
+    steps = []
+    for line in spec.get("type", []):
+        pattern, arrow, keys = line.partition(" => ")
+        if not arrow:
+            raise UsageError(f"type: {line!r}: say PATTERN => KEYS")
+        steps.append((re.compile(pattern.encode(), re.MULTILINE),
+                      keys.encode().decode("unicode_escape").encode("latin-1")))
+    return session.Typist(steps) if steps else None
+
+
+def console_check(spec, ending):
+    """Why the console's text is not what the test wants, or nothing."""
+    if ending.reason:
+        return ending.reason
+    text = ending.output.decode(errors="replace").replace("\r\n", "\n")
+    wanted = int(one(spec, "status", "0"))
+    if ending.status != wanted:
+        return f"status {ending.status}, expected {wanted}"
+    for pattern in [*spec.get("reject", []), ALWAYS_BAD]:
+        found = re.search(pattern, text, re.MULTILINE)
+        if found:
+            return f"found what must not be there: {found.group(0)!r}"
+    at = 0
+    for pattern in spec.get("expect", []):
+        found = re.compile(pattern, re.MULTILINE).search(text, at)
+        if not found:
+            return f"expected, not found (in this order): {pattern!r}"
+        at = found.end()
+    return "" if re.search(SELF_CHECK, text, re.MULTILINE) else "no self-check at power-off"
+
+
+def boot_run(name, spec, settings, log):
+    typist = typist_of(spec)
+    commands = None if typist else "\n".join(spec.get("cmd", [])) + "\n"
+    ending = session.run_settings(settings, commands, typist=typist, timeout=float(one(spec, "timeout", "60")))
+    log.write_bytes(ending.output)
+    return Result(name, console_check(spec, ending), ending.seconds, log)
+
+
+def boots(path, defaults, logs):
+    """The jobs of one .test file: one per mode and memory size."""
+    spec = spec_read(path)
+    modes = " ".join(spec.get("modes", [])).split() or ARCHITECTURES[defaults.arch].modes
+    for mode, mem in itertools.product(modes, " ".join(spec.get("mem", [])).split() or ["128M"]):
+        settings = dataclasses.replace(defaults, mode=mode, mem=mem, smp=one(spec, "smp", "1"),
+                                       append=" ".join(["check=1", *spec.get("append", [])]),
+                                       icount=one(spec, "icount", "no") == "yes", root=one(spec, "root", ""))
+        settings.check()
+        name = f"system/{path.stem} {mode} {mem}"
+        yield name, boot_run, (name, spec, settings, logs / (name.replace("/", "-").replace(" ", "-") + ".log"))
+
+
+def host_run(name, command, quick, log):
+    started = time.monotonic()
+    environment = {**os.environ, "JJOK_TEST": "quick" if quick else "full", "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        with open(log, "wb") as file:
+            status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd=ROOT,
+                                    env=environment, timeout=HOST_TIMEOUT, check=False).returncode
+        why = f"status {status}" if status else ""
+    except subprocess.TimeoutExpired:
+        why = f"did not end within {HOST_TIMEOUT} s"
+    return Result(name, why, time.monotonic() - started, log)
+
+
+def host_jobs(programs, quick, logs):
+    for program in programs:
+        name = "host/" + pathlib.Path(program).stem
+        yield name, host_run, (name, [os.path.abspath(program)], quick, logs / (name.replace("/", "-") + ".log"))
+    for path in sorted((ROOT / "test/host").rglob("test_*.py")):
+        name = "host/" + path.stem
+        yield name, host_run, (name, [sys.executable, str(path)], quick, logs / (name.replace("/", "-") + ".log"))
+
+
+def show(result):
+    print(f"{'FAIL' if result.why else 'ok':<5} {result.name:<48} {result.seconds:6.1f} s"
+          + (f"  {result.why}" if result.why else ""), flush=True)
+    if result.why and result.log.is_file():
+        for line in result.log.read_text(errors="replace").splitlines()[-LOG_TAIL:]:
+            print("      | " + line)
+        print(f"      the whole of it: {result.log}", flush=True)
+
+
+def jobs_run(jobs, workers):
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        futures = {pool.submit(function, *arguments): name for name, function, arguments in jobs}
+        for future in concurrent.futures.as_completed(futures):
+            try:
+                result = future.result()
+            except Exception as error:  # a broken test must not hide the others
+                result = Result(futures[future], f"could not be run: {error!r}", 0.0, pathlib.Path("/dev/null"))
+            show(result)
+            results.append(result)
+    return results
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", metavar="PATTERN", help="only tests whose name has this regular expression")
+    parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 4))
+    parser.add_argument("host_tests", nargs="*")
+    options = parser.parse_args()
+    defaults = Settings.from_environment()
+    defaults.swap = ""
+    logs = defaults.out.parent / "test"
+    logs.mkdir(parents=True, exist_ok=True)
+    jobs = list(host_jobs(options.host_tests, options.quick, logs))
+    try:
+        if not options.quick:
+            for path in sorted((ROOT / "test/system").glob("*.test")):
+                jobs += boots(path, defaults, logs)
+    except UsageError as error:
+        sys.exit(f"test: {error}")
+    jobs = [job for job in jobs if re.search(options.only or "", job[0])]
+    started = time.monotonic()
+    results = jobs_run(jobs, options.jobs)
+    failed = [result.name for result in results if result.why]
+    for name in failed:
+        print(f"failed: {name}")
+    print(f"({time.monotonic() - started:.0f} s)")
+    print(f"{len(results) - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed or not results else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

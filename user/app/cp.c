@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app.h"
+
+static char buffer[65536];
+
+static int copy(int from, int to, const char *source, const char *target)
+{
+	ssize_t got;
+
+	while ((got = read(from, buffer, sizeof(buffer))) > 0)
+		if (write(to, buffer, got) != got)
+			return app_warn(target);
+	return got < 0 ? app_warn(source) : 0;
+}
+
+static int copy_file(const char *source, const char *target)
+{
+	struct stat a, b;
+	int from = open(source, O_RDONLY), to, status;
+
+	if (from < 0)
+		return app_warn(source);
+	if (!fstat(from, &a) && !stat(target, &b) && a.st_ino == b.st_ino && S_ISREG(b.st_mode))
+		app_fail("%s and %s are the same file", source, target);
+	to = open(target, O_WRONLY | O_CREAT | O_TRUNC, a.st_mode & 0777);
+	if (to < 0) {
+		close(from);
+		return app_warn(target);
+	}
+	status = copy(from, to, source, target);
+	close(from);
+	close(to);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	char path[PATH_MAX];
+	int status = 0;
+	bool directory;
+	struct stat st;
+
+	app_start(argc, argv, "cp FILE TARGET\ncp FILE... DIRECTORY\nCopies files.\n");
+	if (argc < 3)
+		app_usage();
+	directory = stat(argv[argc - 1], &st) == 0 && S_ISDIR(st.st_mode);
+	if (argc > 3 && !directory)
+		app_fail("%s: is not a directory", argv[argc - 1]);
+	for (int i = 1; i < argc - 1; i++) {
+		const char *slash = strrchr(argv[i], '/');
+
+		snprintf(path, sizeof(path), "%s/%s", argv[argc - 1], slash ? slash + 1 : argv[i]);
+		status |= copy_file(argv[i], directory ? path : argv[argc - 1]);
+	}
+	return status;
+}

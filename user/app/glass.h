@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// The looking glasses: programs that show what the kernel and vm hold. All they need is what every program has.
+#pragma once
+
+#include <abi/abi_names.h>
+#include <abi/stubs.h>
+#include <abi/vm_client.h>
+
+#include "app.h"
+
+// A counter of the kernel (SYSSTAT_*) and of vm (VMSTAT_*).
+u64 glass_sys(u64 index);
+u64 glass_vm(u64 index);
+
+// The end, with the error's text and what was asked.
+_Noreturn void glass_fail(const char *what, err_t err);
+
+struct walk {
+	u64 entry, where, kind, what;
+};
+
+// One step of a page-table walk of a process.
+err_t glass_walk(u64 pid, u64 va, u32 level, struct walk *out);
+
+// "rwx", in `text`.
+const char *glass_prot(u64 prot, char text[4]);
+
+struct vma {
+	u64 start, end, prot, flags, image, offset, rss;
+};
+
+// The mapping at or above an address; false: none. A process that is not there ends the program.
+bool glass_vma(u64 pid, u64 addr, struct vma *out);

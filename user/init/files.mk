@@ -1,0 +1,7 @@
+# init: a flat image, the first file of the boot archive; the kernel maps it where it lies.
+SERVERS += init
+init_FLAT := yes
+init_LDSCRIPT := user/init/init.ld
+init_SRCS := user/init/start.S user/init/main.c user/init/manifest.c user/init/graph.c user/init/archive.c user/init/elf.c \
+	user/init/memory.c user/init/server.c user/init/serve.c user/init/fatal.c
+GUEST_FILES += user/boot.manifest:/etc/boot.manifest

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// init at rest: the pager of the servers, whose memory is wired. A fault of a server is therefore a server that is broken, and until
+// servers can be restarted the machine stops: with status 125, after a line that says who, what and where.
+#include "init.h"
+
+#include <abi/init_server.h>
+#include <abi/pager_server.h>
+#include <lib/base/log.h>
+#include <lib/base/string.h>
+#include <pager/server.h>
+
+#define STATUS_SERVER 125 // a server died
+#define STATUS_CHECK  124 // the self-check found something
+
+static const char *server_by_badge(u64 badge)
+{
+	return badge && badge <= init.manifest.servers ? init.manifest.server[badge - 1].name : "a stranger";
+}
+
+err_t pager_op_fault(struct request *rq, u64 addr, u64 access, u64 old, u64 what, u64 thread, u64 pc)
+{
+	static const char *const how[] = {"read", "write", "execute"};
+
+	(void)what;
+	(void)thread;
+	log_line("init: server %s died: it tried to %s at 0x%lx, pc 0x%lx (entry kind %lu); the machine stops",
+		 server_by_badge(rq->badge), access <= ACCESS_EXEC ? how[access] : "do something", addr, pc, old & 0xff);
+	power_off(STATUS_SERVER);
+}
+
+err_t pager_op_exception(struct request *rq, u64 cause, u64 value, u64 pc, u64 thread)
+{
+	static const char *const how[] = {
+		[EXC_ILLEGAL] = "illegal instruction or panic", [EXC_BREAK] = "breakpoint",
+		[EXC_ALIGN] = "misaligned access",		[EXC_ADDRESS] = "address outside all windows",
+		[EXC_ACCESS] = "access fault of the bus",	[EXC_BUG] = "broken use of a system call",
+	};
+
+	(void)thread;
+	log_line("init: server %s died: %s, value 0x%lx, pc 0x%lx; the machine stops", server_by_badge(rq->badge),
+		 cause < sizeof(how) / sizeof(how[0]) && how[cause] ? how[cause] : "unknown exception", value, pc);
+	power_off(STATUS_SERVER);
+}
+
+// Is the word `option` on the kernel's command line?
+static bool cmdline_has(const char *option)
+{
+	const char *s = (const char *)init.info->cmdline;
+	u64 n = strlen(option);
+
+	while (*s) {
+		while (*s == ' ')
+			s++;
+		if (!strncmp(s, option, n) && (s[n] == ' ' || !s[n]))
+			return true;
+		while (*s && *s != ' ')
+			s++;
+	}
+	return false;
+}
+
+// Only servers to which the manifest gives `call init` can ask.
+err_t init_op_poweroff(struct request *rq, u64 status)
+{
+	u64 violations = 0;
+	err_t err;
+
+	(void)rq;
+	if (!cmdline_has("check=1"))
+		power_off(status & 0xff);
+	err = sys_system(SLOT_SYSTEM, SYS_CHECK, 0, 0, 0, &violations, NULL, NULL, NULL);
+	if (err || violations) {
+		log_line("init: the self-check at power-off found %lu violations (error %d)", violations, -err);
+		power_off(STATUS_CHECK);
+	}
+	power_off(status & 0xff);
+}
+
+static void serve_request(struct request *rq)
+{
+	if (request_protocol(rq) == PROTO_PAGER)
+		pager_dispatch(rq);
+	else
+		init_dispatch(rq);
+}
+
+static void serve_bits(u64 bits)
+{
+	(void)bits; // nobody has init's notification
+}
+
+_Noreturn void init_serve(void)
+{
+	server_run(SLOT_SELF_ENDPOINT, SERVER_FRESH, serve_request, serve_bits);
+}

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: MIT
+/*
+ * exec: a new image in an old process.
+ *
+ *	check ELF, argument block, stack pointer, records -> prepare the pages that cannot be mapped from the archive as they are
+ *	-> MOVING: argument block to a staging range that neither image uses    (up to here every error leaves the caller as it was)
+ *	-> REPLACING: old mappings gone -> new mappings -> argument block to the top of the stack -> registers -> running
+ *
+ * From REPLACING on only memory for page tables can be missing; then the process ends like any other that does not fit. MOVING and
+ * REPLACING are written down as results of the call, with the staging address, so that a successor goes on where it must.
+ */
+#include "elf.h"
+#include "vm.h"
+
+#include <abi/abi_names.h>
+#include <base/log.h>
+
+#define STACK_PAGES (STACK_MAX / PAGE_SIZE)
+#define STACK_END PAGE_OF(STACK_TOP)
+#define ARGUMENT_PAGES 64            // most pages of an argument block
+#define SCRATCH SERVER_HEAP          // where vm looks at one page of a program; vm has no arena
+#define AUX_FRAMES 0x6a00            // auxiliary vector: address of the frame table
+
+struct exec {
+	struct elf_image elf;
+	u32 image;                    // first archive page
+	u32 args, pages;              // argument block, in pages
+	u32 staging;                  // where it waits between the images
+	u64 sp;
+	frame_t tail[ELF_SEGMENTS];   // last file page with the rest zeroed
+	frame_t stack;                // initial stack page of the first program
+};
+
+// A frame of the user pool with the content of `source` (0: zeroes), writable for vm at SCRATCH until scratch_close.
+static err_t scratch_open(frame_t source, frame_t *frame)
+{
+	err_t err = magazine_refill(1);
+
+	if (err)
+		return err;
+	*frame = magazine_take();
+	err = sys_map(SLOT_SELF_ASPACE, SCRATCH, SLOT_CLIENT_POOL, *frame, 1, PROT_READ | PROT_WRITE | (source ? MAP_COPY : MAP_ZERO), source, 0,
+		      0, NULL);
+	if (err) {
+		magazine_return(*frame);
+		*frame = 0;
+	}
+	return err;
+}
+
+static void scratch_close(void)
+{
+	(void)sys_unmap(SLOT_SELF_ASPACE, SCRATCH, 1, CAP_NULL, 0, 0, NULL, NULL, NULL, NULL);
+}
+
+static err_t tails_prepare(struct exec *x)
+{
+	for (u32 i = 0; i < x->elf.count; i++) {
+		const struct elf_segment *seg = &x->elf.segment[i];
+		err_t err;
+
+		if (!seg->tail)
+			continue;
+		err = scratch_open(archive_frame(x->image + seg->file_page + seg->file_end - 1 - seg->start), &x->tail[i]);
+		if (err)
+			return err;
+		__builtin_memset((char *)SCRATCH + seg->tail, 0, PAGE_SIZE - seg->tail);
+		scratch_close();
+	}
+	return 0;
+}
+
+static void tails_return(struct exec *x)
+{
+	for (u32 i = 0; i < x->elf.count; i++)
+		if (x->tail[i])
+			magazine_return(x->tail[i]);
+	if (x->stack)
+		magazine_return(x->stack);
+}
+
+static err_t image_check(struct exec *x, u64 image, u64 size)
+{
+	u64 all = vms->globals.archive_pages;
+
+	if (image >= all || !size || size > (all - image) << PAGE_SHIFT)
+		return -ERR_NOEXEC;
+	x->image = (u32)image;
+	return elf_parse((const char *)ARCHIVE_VA + (image << PAGE_SHIFT), size, WINDOW_START, PAGE_OF(MMAP_TOP), &x->elf);
+}
+
+// `gone`: the old image is, so its mappings cannot be asked.
+static err_t args_check(const struct proc *p, struct exec *x, u64 args, u64 pages, u64 sp, bool gone)
+{
+	u32 end;
+	err_t err;
+
+	if (!pages || pages > ARGUMENT_PAGES)
+		return pages ? -ERR_BIG : -ERR_INVAL;
+	err = region_check(args, pages << PAGE_SHIFT, &x->args, &end);
+	if (err)
+		return -ERR_FAULT;
+	for (u32 page = x->args; page < end && !gone; page++) {
+		u16 i = vma_find(p, page);
+
+		/* Shared pages cannot leave the shadow, and archive pages nobody has written hold no arguments. */
+		if (!i || vms->vma[i].start > page || vms->vma[i].kind != VMA_ANON)
+			return -ERR_FAULT;
+	}
+	x->pages = (u32)pages;
+	x->sp = sp;
+	if (sp % 16 || sp >= STACK_TOP || sp < STACK_TOP - (pages << PAGE_SHIFT))
+		return -ERR_INVAL;
+	return 0;
+}
+
+static err_t segment_map(struct proc *p, const struct exec *x, u32 i)
+{
+	const struct elf_segment *seg = &x->elf.segment[i];
+	struct vma v = {
+		.start = seg->start,
+		.end = seg->file_end,
+		.pgoff = x->image + seg->file_page,
+		.object = x->image,
+		.owner = (u16)proc_slot(p),
+		.kind = VMA_FILE,
+		.prot = (u8)seg->prot,
+	};
+	err_t err = 0;
+
+	if (seg->file_end > seg->start)
+		err = region_add(p, &v);
+	if (err || seg->end == seg->file_end)
+		return err;
+	v.start = v.pgoff = seg->file_end;
+	v.end = seg->end;
+	v.object = proc_record(p)->pid;
+	v.kind = VMA_ANON;
+	return region_add(p, &v);
+}
+
+static err_t page_place(struct proc *p, u32 page, frame_t *frame)
+{
+	const struct vma *v = &vms->vma[vma_find(p, page)];
+	err_t err;
+
+	do {
+		err = sys_map(proc_cap(proc_slot(p), CAP_ASPACE), ADDRESS_OF(page), SLOT_CLIENT_POOL, *frame, 1, v->prot | MAP_IF_EMPTY, 0,
+			      vma_word0(v), vma_word1(v, page), NULL);
+	} while (err == -ERR_NOMEM && !pool_grow(p));
+	if (!err) {
+		*frame = 0;
+		p->rss++;
+	}
+	return err;
+}
+
+static err_t image_map(struct proc *p, struct exec *x)
+{
+	struct vma stack = {
+		.start = STACK_END - STACK_PAGES,
+		.end = STACK_END,
+		.pgoff = STACK_END - STACK_PAGES,
+		.object = proc_record(p)->pid,
+		.owner = (u16)proc_slot(p),
+		.kind = VMA_ANON,
+		.prot = PROT_READ | PROT_WRITE,
+		.flags = VMA_STACK,
+	};
+	err_t err = region_add(p, &stack);
+
+	for (u32 i = 0; i < x->elf.count && !err; i++) {
+		err = segment_map(p, x, i);
+		if (!err && x->tail[i])
+			err = page_place(p, x->elf.segment[i].file_end - 1, &x->tail[i]);
+	}
+	if (!err && x->pages)
+		err = entries_clone(p, STACK_END - x->pages, p, x->staging, x->pages, CLONE_MOVE);
+	if (!err && x->stack)
+		err = page_place(p, STACK_END - 1, &x->stack);
+	return err;
+}
+
+static void record_image(struct proc *p, const struct exec *x, u64 name0, u64 name1)
+{
+	struct proc_record record = *proc_record(p);
+	u64 name[2] = { name0, name1 };
+
+	record.brk_start = record.brk = ADDRESS_OF(x->elf.segment[x->elf.count - 1].end);
+	__builtin_memcpy(record.name, name, sizeof(name));
+	record.name[NAME_BYTES - 1] = 0;
+	proc_stage(p, &record);
+	record_commit();
+	(void)sys_thread_ctl(proc_cap(proc_slot(p), CAP_THREAD), THREAD_NAME, name0, name1, 0, 0, NULL, NULL, NULL, NULL);
+}
+
+static err_t image_start(struct proc *p, const struct exec *x)
+{
+	u32 slot = proc_slot(p);
+	cptr_t thread = proc_cap(slot, CAP_THREAD);
+
+	(void)sys_thread_ctl(thread, THREAD_STOP, 0, 0, 0, 0, NULL, NULL, NULL, NULL);
+	return sys_thread_ctl(thread, THREAD_START, proc_cap(slot, CAP_ASPACE), proc_cap(slot, CAP_TABLE), x->elf.entry, x->sp, NULL, NULL,
+			      NULL, NULL);
+}
+
+enum phase {
+	EXEC_CHECKING,
+	EXEC_MOVING,
+	EXEC_REPLACING,
+};
+
+static void phase_set(const struct request *rq, const struct exec *x, enum phase phase)
+{
+	result_stage(rq, RESULT_MOVING, x->staging, phase);
+	record_commit();
+}
+
+// The last steps that may fail without harm: prepared pages, and the argument block out of the way of what is unmapped next.
+static err_t exec_prepare(const struct request *rq, struct proc *p, struct exec *x)
+{
+	err_t err;
+
+	/* Two records per segment, one for the stack. */
+	if (!vma_records_left(2 * ELF_SEGMENTS + 1))
+		return -ERR_NOMEM;
+	if (!x->staging)
+		x->staging = vma_gap(p, x->pages, PAGE_OF(MMAP_TOP), STACK_END - STACK_PAGES);
+	if (!x->staging)
+		return -ERR_NOMEM;
+	err = tails_prepare(x);
+	if (err) {
+		tails_return(x);
+		return err;
+	}
+	phase_set(rq, x, EXEC_MOVING);
+	err = entries_clone(p, x->staging, p, x->args, x->pages, CLONE_MOVE);
+	if (err) {
+		/* Back again; the tables there are still in place or in the stash. */
+		if (entries_clone(p, x->args, p, x->staging, x->pages, CLONE_MOVE))
+			log_line("vm: %s (pid %u): part of its exec arguments is lost", proc_name(p), proc_record(p)->pid);
+		tails_return(x);
+	}
+	return err;
+}
+
+static err_t exec_replace(const struct request *rq, struct proc *p, struct exec *x, u64 name0, u64 name1)
+{
+	err_t err;
+
+	phase_set(rq, x, EXEC_REPLACING);
+	while (p->first)
+		(void)region_unmap(p, vms->vma[p->first].start, vms->vma[p->first].end); /* whole VMAs: nothing to split */
+	record_image(p, x, name0, name1);
+	err = image_map(p, x);
+	if (!err)
+		err = image_start(p, x);
+	if (err) {
+		log_line("vm: %s (pid %u) killed: no memory for its new image (%s)", proc_name(p), proc_record(p)->pid, err_name(err));
+		entries_unmap(p, x->staging, x->pages, UNMAP_FREE);
+		tails_return(x);
+		proc_end(p, KILL_OOM);
+		return PARKED;
+	}
+	p->seq_next = 0;
+	stats[VMSTAT_EXECS]++;
+	return PARKED; /* the call it was made from is gone with the old image */
+}
+
+err_t vm_op_exec(struct request *rq, u64 image, u64 size, u64 args, u64 pages, u64 sp, u64 name0, u64 name1)
+{
+	struct proc *p = badge_proc(rq->badge);
+	struct exec x = { 0 };
+	struct result done;
+	enum phase phase = EXEC_CHECKING;
+	err_t err = image_check(&x, image, size);
+
+	if (result_find(rq, &done) && done.status == RESULT_MOVING) {
+		x.staging = (u32)done.word[0];
+		phase = (enum phase)done.word[1];
+	}
+	if (!err)
+		err = args_check(p, &x, args, pages, sp, phase == EXEC_REPLACING);
+	if (!err && phase == EXEC_REPLACING) {
+		/* A predecessor may have moved some of the block to the new stack already; a page is in one place. */
+		err = entries_clone(p, x.staging, p, STACK_END - x.pages, x.pages, CLONE_MOVE);
+		if (!err)
+			err = tails_prepare(&x);
+	} else if (!err) {
+		err = exec_prepare(rq, p, &x);
+	}
+	return err ? err : exec_replace(rq, p, &x, name0, name1);
+}
+
+/*
+ * The first program has no caller to build its stack: argc 1, argv {name, 0}, envp {0}, the auxiliary vector that exec's callers also
+ * give, and the name itself.
+ */
+static err_t stack_prepare(struct proc *p, struct exec *x, u64 name0, u64 name1)
+{
+	u64 *top, frames = 0;
+	err_t err = sys_aspace_ctl(proc_cap(proc_slot(p), CAP_ASPACE), ASOP_OBSERVE, SLOT_SYSTEM, 0, 0, 0, 0, 0, &frames, NULL, NULL, NULL);
+
+	if (err)
+		return err;
+	err = scratch_open(0, &x->stack);
+	if (err)
+		return err;
+	x->sp = STACK_TOP - 16 * sizeof(u64);
+	top = (u64 *)(SCRATCH + PAGE_SIZE) - 16;
+	top[0] = 1;
+	top[1] = STACK_TOP - 2 * sizeof(u64);
+	top[4] = AUX_FRAMES;
+	top[5] = frames;
+	top[14] = name0;
+	top[15] = name1 & ~0ul >> 8;
+	scratch_close();
+	return 0;
+}
+
+static err_t spawn_fill(struct proc *p, struct exec *x, u64 name0, u64 name1)
+{
+	err_t err = life_create(p);
+
+	if (!err)
+		err = tails_prepare(x);
+	if (!err)
+		err = stack_prepare(p, x, name0, name1);
+	if (!err)
+		err = image_map(p, x);
+	if (err)
+		tails_return(x);
+	return err;
+}
+
+err_t vm_op_spawn(struct request *rq, u64 image, u64 size, u64 name0, u64 name1, u64 *out_pid)
+{
+	struct exec x = { 0 };
+	struct result done;
+	struct proc *p;
+	err_t err;
+
+	if (badge_slot(rq->badge))
+		return -ERR_PERM;
+	if (result_find(rq, &done)) {
+		*out_pid = done.word[0];
+		return (err_t)done.status;
+	}
+	err = image_check(&x, image, size);
+	if (err)
+		return err;
+	p = proc_alloc();
+	if (!p)
+		return -ERR_NOMEM;
+	err = spawn_fill(p, &x, name0, name1);
+	if (err) {
+		proc_discard(p);
+		return err;
+	}
+	record_image(p, &x, name0, name1);
+	*out_pid = proc_record(p)->pid;
+	if (!vms->globals.first) {
+		struct vm_globals globals = vms->globals;
+
+		globals.first = proc_slot(p);
+		record_stage(&vms->globals, &globals, sizeof(globals));
+	}
+	result_stage(rq, 0, *out_pid, 0);
+	proc_commit(p);
+	err = image_start(p, &x);
+	if (err)
+		panic("spawn: a complete process does not start: error %d", err);
+	return 0;
+}
+
+err_t vm_op_archive(struct request *rq, u64 frame, u64 pages)
+{
+	struct vm_globals globals = vms->globals;
+
+	if (badge_slot(rq->badge))
+		return -ERR_PERM;
+	if (!frame || !pages || pages > 1ul << 31 || (u32)frame + pages > ~0u)
+		return -ERR_INVAL;
+	globals.archive = frame;
+	globals.archive_pages = pages;
+	record_stage(&vms->globals, &globals, sizeof(globals));
+	record_commit();
+	return 0;
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+// Looking at processes: what ps, maps, vtop, caps and free ask. Nothing here changes anything.
+#include "vm.h"
+
+static u32 state_shown(const struct proc *p)
+{
+	u32 state = proc_record(p)->state;
+
+	return state == PROC_RUN && p->wait_reply ? PROC_WAIT : state;
+}
+
+err_t vm_op_ps(struct request *rq, u64 index, u64 *out_pid, u64 *out_parent_group, u64 *out_state_rss, u64 *out_name0, u64 *out_name1,
+	       u64 *out_cycles, u64 *out_next)
+{
+	const struct proc_record *record = &vms->proc[index % PROCS];
+	const struct proc *p = &procs[index % PROCS];
+	u64 next = index + 1;
+
+	(void)rq;
+	if (index >= PROCS)
+		return -ERR_INVAL;
+	while (next < PROCS && vms->proc[next].state == PROC_FREE)
+		next++;
+	*out_next = next < PROCS ? next : 0;
+	if (!index || record->state == PROC_FREE)
+		return 0;
+	*out_pid = record->pid;
+	*out_parent_group = record->parent | (u64)record->group << 32;
+	*out_state_rss = state_shown(p) | p->rss << 32;
+	__builtin_memcpy(out_name0, record->name, 8);
+	__builtin_memcpy(out_name1, record->name + 8, 8);
+	if (record->state == PROC_RUN)
+		(void)sys_thread_ctl(proc_cap(proc_slot(p), CAP_THREAD), THREAD_STAT, 0, 0, 0, 0, NULL, NULL, NULL, out_cycles);
+	return 0;
+}
+
+// Entries of a range. The kernel lists at most BATCH at a time.
+static u64 entries_count(const struct proc *p, u32 start, u32 end)
+{
+	u64 present = 0;
+
+	while (start < end) {
+		u64 done = 0, entries = 0;
+		err_t err = sys_scan(proc_cap(proc_slot(p), CAP_ASPACE), ADDRESS_OF(start), end - start, SCAN_LIST, &done, &entries);
+
+		present += entries;
+		if (err || !done)
+			break;
+		start += (u32)done;
+	}
+	return present;
+}
+
+err_t vm_op_vma(struct request *rq, u64 pid, u64 addr, u64 *out_start, u64 *out_end, u64 *out_prot_flags, u64 *out_image, u64 *out_offset,
+		u64 *out_rss)
+{
+	struct proc *p = proc_by_pid(pid);
+	const struct vma *v;
+	u64 flags = 0;
+	u16 i;
+
+	(void)rq;
+	if (!p)
+		return -ERR_SRCH;
+	i = addr < ADDRESS_OF(WINDOW_END) ? vma_find(p, PAGE_OF(addr)) : 0;
+	if (!i)
+		return -ERR_NOENT;
+	v = &vms->vma[i];
+	if (v->kind == VMA_FILE) {
+		flags |= MMAP_FILE;
+		*out_image = v->object;
+		*out_offset = ADDRESS_OF(v->pgoff - v->object);
+	}
+	if (v->kind == VMA_SHARED)
+		flags |= MMAP_SHARED;
+	if (v->flags & VMA_STACK)
+		flags |= MMAP_STACK;
+	*out_start = ADDRESS_OF(v->start);
+	*out_end = ADDRESS_OF(v->end);
+	*out_prot_flags = v->prot | flags << 32;
+	*out_rss = entries_count(p, v->start, v->end);
+	return 0;
+}
+
+err_t vm_op_walk(struct request *rq, u64 pid, u64 addr, u64 level, u64 *out_entry, u64 *out_where, u64 *out_kind, u64 *out_what)
+{
+	struct proc *p = proc_by_pid(pid);
+
+	(void)rq;
+	if (!p || proc_record(p)->state != PROC_RUN)
+		return -ERR_SRCH;
+	return sys_system(SLOT_SYSTEM, SYS_WALK, proc_cap(proc_slot(p), CAP_ASPACE), addr, level, out_entry, out_where, out_kind, out_what);
+}
+
+err_t vm_op_caps(struct request *rq, u64 pid, u64 slot, u64 *out_slot, u64 *out_type_rights, u64 *out_object, u64 *out_badge)
+{
+	struct proc *p = proc_by_pid(pid);
+	const u64 *entry = server_argument();
+	u64 count = 0;
+	err_t err;
+
+	(void)rq;
+	if (!p || proc_record(p)->state != PROC_RUN)
+		return -ERR_SRCH;
+	err = sys_cap_list(proc_cap(proc_slot(p), CAP_TABLE), slot, &count, NULL);
+	if (err || !count)
+		return -ERR_NOENT;
+	*out_slot = (u32)entry[0];
+	*out_type_rights = (entry[0] >> 32 & 0xff) | (entry[0] >> 40) << 32;
+	*out_object = entry[1];
+	*out_badge = entry[2];
+	return 0;
+}
+
+static u64 tables_used(void)
+{
+	u64 n = object_frames();
+
+	for (u32 slot = 1; slot < PROCS; slot++) {
+		u64 used = 0;
+
+		if (vms->proc[slot].state == PROC_RUN &&
+		    !sys_pool_ctl(proc_cap(slot, CAP_POOL), POOLOP_STAT, 0, 0, 0, NULL, &used, NULL, NULL))
+			n += used;
+	}
+	return n;
+}
+
+err_t vm_op_stat(struct request *rq, u64 index, u64 *out_value)
+{
+	(void)rq;
+	if (index > VMSTAT_POOL_TABLES)
+		return -ERR_INVAL;
+	*out_value = stats[index];
+	switch (index) {
+	case VMSTAT_VMAS:
+		for (u32 slot = 1; slot < PROCS; slot++)
+			*out_value += procs[slot].vmas;
+		return 0;
+	case VMSTAT_POOL_LIMIT:
+		return sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_STAT, 0, 0, 0, out_value, NULL, NULL, NULL);
+	case VMSTAT_POOL_USED:
+		return sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_STAT, 0, 0, 0, NULL, out_value, NULL, NULL);
+	case VMSTAT_POOL_TABLES:
+		*out_value = tables_used();
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+// The kernel counts: it sees every system call between a fault and its reply.
+err_t vm_op_fault_histogram(struct request *rq, u64 calls, u64 *out_faults)
+{
+	(void)rq;
+	if (calls < 1 || calls > 8)
+		return -ERR_INVAL;
+	return sys_system(SLOT_SYSTEM, SYS_STAT, SYSSTAT_FAULT_SYSCALLS + calls, 0, 0, out_faults, NULL, NULL, NULL);
+}

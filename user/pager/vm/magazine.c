@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Prepared frames: faults take from here, one system call in 32 fills it.
+ *
+ *	vms->magazine[0 .. top)  ours and unmapped;  [top ..)  taken, or never filled
+ *
+ * The list lies in the segment, its fill level does not: taking a frame writes no state. A successor asks the frame table which of the
+ * listed frames are still unmapped (a reference that went stale is nobody's).
+ */
+#include "vm.h"
+
+struct magazine magazine;
+
+frame_t magazine_take(void)
+{
+	assert(magazine.top);
+	return vms->magazine[--magazine.top];
+}
+
+void magazine_return(frame_t frame)
+{
+	assert(magazine.top < MAGAZINE);
+	vms->magazine[magazine.top++] = frame;
+}
+
+// Fill up so that at least `want` frames are there, or as many as there are. NOMEM: not a single one.
+err_t magazine_refill(u32 want)
+{
+	u64 done = 0;
+	err_t err;
+
+	if (magazine.top >= want)
+		return 0;
+	assert(want <= MAGAZINE - MAGAZINE_REFILL + 1);
+	/* LAZY: the frame is zeroed by the map that shows it, or overwritten by a copy; never both. */
+	err = sys_frame_alloc(SLOT_CLIENT_POOL, 0, MAGAZINE_REFILL, ALLOC_LAZY | ALLOC_MOVABLE, &done, NULL);
+	if (err)
+		return magazine.top ? 0 : err;
+	stats[VMSTAT_MAGAZINE]++;
+	for (u32 i = 0; i < done; i++)
+		vms->magazine[magazine.top++] = server_argument()[i];
+	return 0;
+}
+
+void magazine_recover(void)
+{
+	frame_t kept[MAGAZINE];
+	u32 n = 0;
+
+	for (u32 i = 0; i < MAGAZINE; i++) {
+		u64 state = 0, counts = 0;
+		frame_t frame = vms->magazine[i];
+		bool twice = false;
+
+		for (u32 k = 0; k < n; k++)
+			twice |= kept[k] == frame;
+		if (!frame || twice || sys_frame_mark(SLOT_CLIENT_POOL, frame, MARK_STAT, 0, 0, &state, &counts, NULL, NULL))
+			continue;
+		if (!counts)
+			kept[n++] = frame;
+	}
+	for (u32 i = 0; i < MAGAZINE; i++)
+		vms->magazine[i] = i < n ? kept[i] : 0;
+	magazine.top = n;
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+/*
+ * vm: the server loop. A page fault is decided by fault_plan, which is inlined here, and answered by the system call that also waits for
+ * the next request: one trap and one system call per fault.
+ */
+#include "fault.h"
+#include "request.h"
+
+#include <base/log.h>
+#include <server/main.h>
+
+// The mapping was refused, or the fault has no mapping as its answer. Leaves in rq what is to be sent next.
+static void fault_end(struct request *rq, enum fault_plan plan)
+{
+	reply_set_status(rq, 0);
+	if (plan == FAULT_ENDED)
+		rq->reply = 0;
+}
+
+static void receive_failed(struct request *rq, err_t err)
+{
+	if (err != -ERR_STALE)
+		panic("vm: receive failed with error %d", err);
+	rq->reply = 0; /* the client is gone */
+}
+
+static __attribute__((noinline)) void other_request(struct request *rq, err_t err)
+{
+	if (err > 0) {
+		vm_notified(rq->w[0]);
+		rq->reply = 0;
+	} else if (err < 0) {
+		receive_failed(rq, err);
+	} else {
+		vm_request(rq);
+	}
+}
+
+static __attribute__((noinline)) enum fault_plan refused(u64 badge, u64 addr, const struct map_reply *map, err_t err)
+{
+	return fault_refused(badge, addr, map, err);
+}
+
+static _Noreturn void serve(void)
+{
+	struct request rq = { 0 };
+	err_t err = ipc_recv(SLOT_SELF_ENDPOINT, 0, 0, &rq);
+
+	for (;;) {
+		if (likely(!err && rq.label == OP_PAGER_FAULT)) {
+			struct map_reply map;
+			enum fault_plan plan = fault_plan(&rq, &map);
+
+			if (likely(plan == FAULT_MAP)) {
+				u64 badge = rq.badge, addr = rq.w[0];
+
+				err = ipc_reply_map_recv(SLOT_SELF_ENDPOINT, &map, &rq);
+				if (likely(err >= 0))
+					continue;
+				struct map_reply failed = map;
+
+				plan = refused(badge, addr, &failed, err);
+			}
+			fault_end(&rq, plan);
+		} else {
+			struct request other = rq; /* a copy, so that rq itself stays in registers */
+
+			other_request(&other, err);
+			rq = other;
+		}
+		err = ipc_reply_recv(SLOT_SELF_ENDPOINT, &rq);
+	}
+}
+
+// What a predecessor received and did not answer: a fault is simply taken again, a call is found in the results or done now.
+static void redelivered(struct request *rq)
+{
+	if (rq->label == OP_PAGER_FAULT)
+		reply_set_status(rq, 0);
+	else
+		vm_request(rq);
+}
+
+_Noreturn void server_main(const struct server_info *info)
+{
+	if (info->state_pages * PAGE_SIZE < sizeof(struct vm_state))
+		panic("vm: the state segment has %lu pages, %lu are needed (user/boot.manifest)", (unsigned long)info->state_pages,
+		      (unsigned long)((sizeof(struct vm_state) + PAGE_SIZE - 1) / PAGE_SIZE));
+	if (vm_open((void *)STATE_VA) == STATE_KEPT)
+		server_redeliver(SLOT_SELF_ENDPOINT, redelivered, vm_notified);
+	serve();
+}

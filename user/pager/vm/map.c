@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+// Ranges of an address space: records by vma.c, entries by the kernel. Entries go before records, records come before entries.
+#include "vm.h"
+
+#include <base/log.h>
+
+#define BUFFER_PAGES (FILES_BUFFER_SIZE / PAGE_SIZE)
+
+err_t region_check(u64 addr, u64 len, u32 *start, u32 *end)
+{
+	u64 limit = ADDRESS_OF(WINDOW_END);
+
+	if (addr % PAGE_SIZE || !len || addr < ADDRESS_OF(WINDOW_START) || addr >= limit || len > limit - addr)
+		return -ERR_INVAL;
+	*start = PAGE_OF(addr);
+	*end = PAGE_OF(addr + len + PAGE_SIZE - 1);
+	return 0;
+}
+
+static bool over_limit(const struct proc *p, u32 pages)
+{
+	u64 limit = proc_record(p)->limit;
+
+	return limit && ADDRESS_OF(p->pages + pages) > limit;
+}
+
+// Add a VMA where nothing is, joined with its neighbours where they fit: one commit, with whatever the caller staged before.
+err_t region_add(struct proc *p, const struct vma *v)
+{
+	u16 next = vma_find(p, v->start);
+	u16 prev = next ? nodes[next].prev : p->last;
+	struct vma joined = *v;
+
+	if (over_limit(p, v->end - v->start)) {
+		record_drop();
+		return -ERR_NOMEM;
+	}
+	if (prev && vma_fits(&vms->vma[prev], v)) {
+		joined.start = vms->vma[prev].start;
+		joined.pgoff = vms->vma[prev].pgoff;
+		vma_change(p, prev, &joined);
+		(void)vma_merge(p, prev);
+		return 0;
+	}
+	if (next && vma_fits(v, &vms->vma[next])) {
+		joined.end = vms->vma[next].end;
+		vma_change(p, next, &joined);
+		return 0;
+	}
+	return vma_add(p, v) ? 0 : -ERR_NOMEM;
+}
+
+void entries_unmap(struct proc *p, u32 start, u32 pages, u64 flags)
+{
+	cptr_t as = proc_cap(proc_slot(p), CAP_ASPACE);
+	cptr_t pool = flags & UNMAP_FREE ? SLOT_CLIENT_POOL : CAP_NULL;
+
+	while (pages) {
+		u64 done = 0, removed = 0;
+		err_t err = sys_unmap(as, ADDRESS_OF(start), pages, pool, flags, 0, &done, &removed, NULL, NULL);
+
+		if ((err && err != -ERR_AGAIN) || done > pages || (!err && !done))
+			panic("unmap of page 0x%x in slot %u: error %d", start, proc_slot(p), err);
+		p->rss -= removed < p->rss ? removed : p->rss;
+		start += (u32)done;
+		pages -= (u32)done;
+	}
+}
+
+err_t entries_clone(struct proc *dst, u32 dpage, struct proc *src, u32 spage, u32 pages, u64 op)
+{
+	cptr_t das = proc_cap(proc_slot(dst), CAP_ASPACE), sas = proc_cap(proc_slot(src), CAP_ASPACE);
+
+	while (pages) {
+		u64 done = 0, copied = 0;
+		err_t err = sys_clone(das, ADDRESS_OF(dpage), sas, ADDRESS_OF(spage), pages, op, &done, &copied, NULL);
+
+		if (dst != src)
+			dst->rss += copied;
+		if (err == -ERR_NOMEM && !pool_grow(dst))
+			err = 0;
+		if (err && err != -ERR_AGAIN)
+			return err;
+		if (done > pages)
+			panic("clone of page 0x%x in slot %u ran over", spage, proc_slot(src));
+		dpage += (u32)done;
+		spage += (u32)done;
+		pages -= (u32)done;
+	}
+	return 0;
+}
+
+// Entries of vm's window, which are all leaves but those in files' buffer.
+void rss_count(struct proc *p)
+{
+	cptr_t as = proc_cap(proc_slot(p), CAP_ASPACE);
+	u64 leaves = 0, buffer = 0;
+
+	if (sys_aspace_ctl(as, ASOP_STAT, 0, 0, 0, 0, 0, 0, NULL, NULL, &leaves, NULL) ||
+	    sys_scan(as, FILES_BUFFER, BUFFER_PAGES, SCAN_LIST, NULL, &buffer))
+		return;
+	p->rss = leaves > buffer ? leaves - buffer : 0;
+}
+
+// Give up the part [from, to) of a VMA, which is the whole, its head or its tail.
+static void vma_cut(struct proc *p, u16 i, u32 from, u32 to)
+{
+	struct vma v = vms->vma[i];
+
+	entries_unmap(p, from, to - from, UNMAP_FREE);
+	if (from == v.start && to == v.end) {
+		vma_delete(p, i);
+		if (v.kind == VMA_SHARED)
+			shared_release(&v);
+		return;
+	}
+	if (from == v.start) {
+		v.start = to;
+		v.pgoff += to - from;
+	} else {
+		v.end = from;
+	}
+	vma_change(p, i, &v);
+}
+
+err_t region_unmap(struct proc *p, u32 start, u32 end)
+{
+	u16 i = vma_find(p, start);
+
+	if (i && vms->vma[i].start < start && vms->vma[i].end > end && !vma_split(p, i, end))
+		return -ERR_NOMEM;
+	while (i && vms->vma[i].start < end) {
+		const struct vma *v = &vms->vma[i];
+		u16 next = nodes[i].next;
+
+		vma_cut(p, i, v->start > start ? v->start : start, v->end < end ? v->end : end);
+		i = next;
+	}
+	return 0;
+}
+
+// Map a run of archive pages read-only, leaving what is there.
+static err_t populate_file(struct proc *p, const struct vma *v, u32 page, u32 end)
+{
+	cptr_t as = proc_cap(proc_slot(p), CAP_ASPACE);
+
+	while (page < end) {
+		u32 n = end - page < BATCH ? end - page : BATCH;
+		u64 done = 0, first = vma_word1(v, page);
+		err_t err = sys_map(as, ADDRESS_OF(page), SLOT_CLIENT_POOL, archive_frame((u32)first), n,
+				    (v->prot & ~(u64)PROT_WRITE) | MAP_RUN | MAP_IF_EMPTY, 0, vma_word0(v), first, &done);
+
+		p->rss += done;
+		page += (u32)done;
+		if (err == -ERR_EXIST)
+			page++;
+		else if (err == -ERR_NOMEM && !pool_grow(p))
+			continue;
+		else if (err)
+			return err;
+	}
+	return 0;
+}
+
+static err_t populate_anon(struct proc *p, const struct vma *v, u32 page, u32 end)
+{
+	cptr_t as = proc_cap(proc_slot(p), CAP_ASPACE);
+
+	while (page < end) {
+		u64 done = 0;
+		u32 n = end - page < BATCH_FILL ? end - page : BATCH_FILL;
+		err_t err = magazine_refill(n);
+
+		if (err)
+			return err;
+		n = n < magazine.top ? n : magazine.top;
+		for (u32 i = 0; i < n; i++)
+			server_argument()[i] = vms->magazine[magazine.top - 1 - i];
+		err = sys_map(as, ADDRESS_OF(page), SLOT_CLIENT_POOL, vms->magazine[magazine.top - 1], n, v->prot | MAP_ZERO | MAP_IF_EMPTY, 0,
+			      vma_word0(v), vma_word1(v, page), &done);
+		magazine.top -= (u32)done;
+		p->rss += done;
+		page += (u32)done;
+		if (err == -ERR_EXIST)
+			page++;
+		else if (err == -ERR_NOMEM && !pool_grow(p))
+			continue;
+		else if (err)
+			return err;
+	}
+	return 0;
+}
+
+static err_t populate_shared(struct proc *p, const struct vma *v, u32 page, u32 end)
+{
+	cptr_t as = proc_cap(proc_slot(p), CAP_ASPACE);
+
+	while (page < end) {
+		frame_t frame;
+		err_t err = shared_frame(v, page, &frame);
+
+		if (!err)
+			err = sys_map(as, ADDRESS_OF(page), SLOT_CLIENT_POOL, frame, 1, v->prot | MAP_IF_EMPTY, 0, vma_word0(v),
+				      vma_word1(v, page), NULL);
+		if (err == -ERR_NOMEM && !pool_grow(p))
+			continue;
+		if (err && err != -ERR_EXIST)
+			return err;
+		p->rss += !err;
+		page++;
+	}
+	return 0;
+}
+
+// Bring in every page of the range that is mapped with some permission. NOMEM when memory runs out: nobody is killed for this.
+err_t region_populate(struct proc *p, u32 start, u32 end)
+{
+	err_t err = 0;
+
+	for (u16 i = vma_find(p, start); i && !err && vms->vma[i].start < end; i = nodes[i].next) {
+		const struct vma *v = &vms->vma[i];
+		u32 from = v->start > start ? v->start : start, to = v->end < end ? v->end : end;
+
+		if (!v->prot)
+			continue;
+		if (v->kind == VMA_ANON)
+			err = populate_anon(p, v, from, to);
+		else if (v->kind == VMA_FILE)
+			err = populate_file(p, v, from, to);
+		else
+			err = populate_shared(p, v, from, to);
+	}
+	return err;
+}

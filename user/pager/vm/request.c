@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// Requests that are not plain faults, notifications, and how vm begins. main.c holds the loop.
+#include "fault.h"
+#include "request.h"
+
+#include <base/log.h>
+
+#define ZERO_PAGE (SERVER_HEAP + PAGE_SIZE) // vm's own mapping of the zero page
+
+// What init may ask: it is no process, and slot 0, where its badge leads, holds the shadow.
+static bool init_may(u64 label)
+{
+	switch (label) {
+	case OP_VM_SPAWN:
+	case OP_VM_ARCHIVE:
+	case OP_VM_WAIT:
+	case OP_VM_KILL:
+	case OP_VM_GETPID:
+	case OP_VM_FOREGROUND:
+	case OP_VM_PS:
+	case OP_VM_VMA:
+	case OP_VM_WALK:
+	case OP_VM_CAPS:
+	case OP_VM_STAT:
+	case OP_VM_FAULT_HISTOGRAM:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void vm_request(struct request *rq)
+{
+	u64 label = rq->label & ~(u64)LABEL_CAP;
+
+	rq->caps = 0;
+	if (label == OP_PAGER_EXCEPTION) {
+		fault_exception(rq);
+		rq->reply = 0;
+	} else if (!badge_slot(rq->badge) && !init_may(label)) {
+		reply_set_status(rq, -ERR_PERM);
+	} else {
+		vm_dispatch(rq);
+	}
+}
+
+void vm_notified(u64 bits)
+{
+	u32 group = vms->globals.foreground;
+
+	if (bits & VM_NOTIFY_INTERRUPT && group)
+		proc_kill_group(group, KILL_INT);
+}
+
+static err_t zero_page_make(void)
+{
+	struct vm_globals globals = vms->globals;
+	u64 frame = 0;
+	err_t err;
+
+	if (globals.zero)
+		return 0;
+	err = sys_frame_alloc(SLOT_SELF_POOL, 0, 1, 0, NULL, &frame);
+	if (err)
+		return err;
+	/* Mapped here too: so it is never exclusive, and no mprotect makes it writable. */
+	err = sys_map(SLOT_SELF_ASPACE, ZERO_PAGE, SLOT_SELF_POOL, frame, 1, PROT_READ, 0, 0, 0, NULL);
+	if (err)
+		return err;
+	globals.zero = frame;
+	record_stage(&vms->globals, &globals, sizeof(globals));
+	record_commit();
+	return 0;
+}
+
+enum state_found vm_open(void *segment)
+{
+	enum state_found found = record_open(segment);
+	err_t err;
+
+	record_rebuild();
+	object_recover();
+	magazine_recover();
+	shared_recover();
+	proc_recover();
+	err = zero_page_make();
+	if (!err)
+		err = shared_open();
+	if (err)
+		panic("vm: no memory for the zero page and the shadow: error %d", err);
+	if (found == STATE_KEPT)
+		log_line("vm: start %lu: %lu processes go on", (unsigned long)vms->header.starts, (unsigned long)stats[VMSTAT_PROCS]);
+	return found;
+}

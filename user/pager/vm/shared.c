@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory that processes share (MMAP_SHARED).
+ *
+ * Its pages live in the shadow: one address space, owned by the process slot 0, in which no thread runs. A shared mapping is a range of
+ * the shadow (a VMA of slot 0); the processes' VMAs name it by pgoff. A fault in one of them looks into the shadow and maps the frame it
+ * finds there, or puts a zeroed one there first. So a page outlives the process that touched it first, and fork copies no entries.
+ *
+ *	shared_create: range, 0 holders -> shared_hold, shared_release (VMAs that name it) -> 0 holders again: entries freed, range gone
+ *
+ * Invariant: holders[i] == number of processes' VMAs whose pgoff lies in the shadow's VMA i.
+ */
+#include "vm.h"
+
+static u16 holders[VMAS]; // by VMA of the shadow
+
+static struct proc *const shadow = &procs[0];
+
+err_t shared_open(void)
+{
+	struct proc_record *record = proc_record(shadow);
+	u64 id;
+	err_t err;
+
+	if (record->object[OBJ_ASPACE])
+		return 0;
+	err = object_make(shadow, OBJ_ASPACE, SLOT_SELF_CAPTABLE, proc_cap(0, CAP_ASPACE), SLOT_CLIENT_POOL, &id);
+	if (err)
+		return err;
+	return sys_aspace_ctl(proc_cap(0, CAP_ASPACE), ASOP_WINDOW, 0, ADDRESS_OF(WINDOW_START), ADDRESS_OF(WINDOW_END), SLOT_SELF_ENDPOINT,
+			      SLOT_CLIENT_POOL, 0, NULL, NULL, NULL, NULL);
+}
+
+err_t shared_create(u32 pages, u32 *pgoff, u32 *object)
+{
+	struct vm_globals globals = vms->globals;
+	u32 start = vma_gap(shadow, pages, WINDOW_START, WINDOW_END);
+	struct vma v = {
+		.start = start,
+		.end = start + pages,
+		.pgoff = start,
+		.object = globals.next_object++,
+		.kind = VMA_SHARED,
+		.prot = PROT_READ | PROT_WRITE,
+	};
+	u16 i;
+
+	if (!start)
+		return -ERR_NOMEM;
+	record_stage(&vms->globals, &globals, sizeof(globals));
+	i = vma_add(shadow, &v);
+	if (!i)
+		return -ERR_NOMEM;
+	holders[i] = 0;
+	*pgoff = start;
+	*object = v.object;
+	return 0;
+}
+
+static u16 shadow_vma(const struct vma *v)
+{
+	u16 i = vma_find(shadow, v->pgoff);
+
+	assert(i && vms->vma[i].start <= v->pgoff && vms->vma[i].object == v->object);
+	return i;
+}
+
+static void shadow_free(u16 i)
+{
+	const struct vma *range = &vms->vma[i];
+
+	entries_unmap(shadow, range->start, range->end - range->start, UNMAP_FREE);
+	vma_delete(shadow, i);
+}
+
+void shared_hold(const struct vma *v)
+{
+	holders[shadow_vma(v)]++;
+}
+
+void shared_release(const struct vma *v)
+{
+	u16 i = shadow_vma(v);
+
+	assert(holders[i]);
+	if (--holders[i] == 0)
+		shadow_free(i);
+}
+
+// Count holders afresh; drop what a predecessor created and no VMA came to name.
+void shared_recover(void)
+{
+	for (u32 i = 0; i < VMAS; i++)
+		holders[i] = 0;
+	for (u32 i = 1; i < VMAS; i++)
+		if (vms->vma[i].kind == VMA_SHARED && vms->vma[i].owner)
+			shared_hold(&vms->vma[i]);
+	for (u16 i = shadow->first, next; i; i = next) {
+		next = nodes[i].next;
+		if (!holders[i])
+			shadow_free(i);
+	}
+}
+
+// The frame of a page of v, made when nobody has touched it yet. NOMEM.
+err_t shared_frame(const struct vma *v, u32 page, frame_t *frame)
+{
+	cptr_t as = proc_cap(0, CAP_ASPACE);
+	u32 spage = v->pgoff + (page - v->start);
+	u64 entries = 0;
+	err_t err = sys_scan(as, ADDRESS_OF(spage), 1, SCAN_LIST, NULL, &entries);
+
+	if (err)
+		return err;
+	if (entries) {
+		*frame = server_argument()[2];
+		return 0;
+	}
+	if (!magazine.top && (err = magazine_refill(1)))
+		return err;
+	*frame = magazine_take();
+	err = sys_map(as, ADDRESS_OF(spage), SLOT_CLIENT_POOL, *frame, 1, PROT_READ | PROT_WRITE | MAP_ZERO | MAP_IF_EMPTY, 0, vma_word0(v),
+		      spage, NULL);
+	if (err)
+		magazine_return(*frame);
+	else
+		shadow->rss++;
+	return err;
+}

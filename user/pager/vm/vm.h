@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+/*
+ * vm's records and what hangs from them.
+ *
+ * Truth lies in three places. The kernel's page tables say which page is where (vm has no record of an anonymous page). The state
+ * segment (struct vm_state) says which ranges a process has, who its parent is, what it was answered. Everything else here is volatile:
+ * trees, lists, counters and caches that record_rebuild makes again from the other two.
+ *
+ * Invariants
+ *   - VMAs of a process do not overlap; neighbours that could be one VMA are one.
+ *   - An entry of window 0 exists only inside a VMA of the process. So entries go before records do, records come before entries.
+ *   - A frame of the user pool is one of: mapped, in the magazine, an object frame. Archive frames are mapped in vm itself and the zero
+ *     page belongs to another pool, so that unmap(FREE) frees neither.
+ *   - vm never waits and is one thread: between a request and its answer nothing else changes a client's window.
+ */
+#pragma once
+
+#include "sys.h"
+
+#include <pager/state.h>
+
+#define PROCS 256              // process slots; slot 0 stands for init and holds the shadow address space
+#define VMAS 8192              // VMA records; record 0 is never used
+#define VMAS_PER_PROC 4096     // so that no process takes all
+#define OBJECT_FRAMES 512
+#define MAGAZINE 64            // prepared frames
+#define MAGAZINE_REFILL 32     // frames of one refill
+#define AROUND_MAX 16          // most pages of one fault
+#define NAME_BYTES 16
+#define TABLE_FRAMES 16        // a process' pool starts with as many frames and grows by as many
+#define PID_MAX 0x3fffffff
+
+#define PAGE_OF(address) ((u32)((address) >> PAGE_SHIFT))
+#define ADDRESS_OF(page) ((u64)(page) << PAGE_SHIFT)
+// vm's window in a program ends where the servers' part of the map begins (docs/internals.md).
+#define WINDOW_START PAGE_OF(USER_BASE)
+#define WINDOW_END PAGE_OF(0x3400000000ul)
+
+enum vma_kind {
+	VMA_FREE,   // unused record
+	VMA_ANON,   // zero-filled on demand, private
+	VMA_FILE,   // pages of the boot archive, private
+	VMA_SHARED, // pages of the shadow address space (shared.c)
+};
+
+#define VMA_STACK 1      // reported as growing down
+#define VMA_LOCKED 2
+#define VMA_RANDOM 4     // no fault-around
+#define VMA_SEQUENTIAL 8 // fault-around at once
+
+// A mapping. Addresses are page numbers. pgoff: ANON page number when it was made; FILE archive page; SHARED page in the shadow.
+struct vma {
+	u32 start, end;
+	u32 pgoff;
+	u32 object; // ANON: lineage it was made in (rmap's key); FILE: first archive page of the file; SHARED: number of the mapping
+	u16 owner;  // process slot
+	u8 kind;
+	u8 prot;
+	u16 flags;
+	u16 spare;
+	u64 check;
+};
+_Static_assert(sizeof(struct vma) == 32, "VMA record");
+
+enum {
+	OBJ_POOL,
+	OBJ_TABLE,
+	OBJ_LEAF,
+	OBJ_ASPACE,
+	OBJ_THREAD,
+	OBJ_NOTIFY,
+	OBJ_KINDS,
+};
+
+/*
+ *	FREE --create--> NEW --commit--> RUN --exit, kill--> EXIT --torn down--> ZOMBIE --wait--> FREE
+ * A successor tears down what it finds NEW or EXIT.
+ */
+struct proc_record {
+	u32 pid;
+	u32 parent; // pid; 0: init
+	u32 group;
+	u32 state;  // PROC_*
+	u32 status; // as wait reports it
+	u32 thread; // object id
+	u64 brk_start, brk;
+	u64 limit;  // bytes of address space, 0 none
+	u8 name[NAME_BYTES];
+	u16 object[OBJ_KINDS]; // place + 1 of its kernel objects (objects.c), 0 none
+	u16 spare[2];
+};
+_Static_assert(sizeof(struct proc_record) % 8 == 0, "staged as words");
+
+// What a request that must not be done twice was answered.
+struct result {
+	u64 reply;  // its reply word
+	s64 status; // 0, -ERR, or RESULT_MOVING
+	u64 word[2];
+};
+#define RESULT_MOVING 1 // mremap is under way to word[0]
+
+struct object_frame {
+	frame_t frame; // 0: unused
+	u64 kind;      // OBJ_*
+};
+
+struct vm_globals {
+	u32 next_pid;
+	u32 next_object;
+	u32 foreground; // group that Ctrl-C ends
+	u32 first;      // slot of the first process, 0 none yet
+	frame_t archive; // reference of the boot archive's first frame
+	u64 archive_pages;
+	frame_t zero;    // the zero page, of vm's own pool
+};
+
+struct vm_state {
+	struct state_header header;
+	struct vm_globals globals;
+	struct proc_record proc[PROCS];
+	struct result result[PROCS];
+	frame_t magazine[MAGAZINE]; // what the last refills brought; which are used is in the frame table
+	struct object_frame object[OBJECT_FRAMES];
+	struct vma vma[VMAS];
+};
+
+// ---- volatile
+
+struct proc {
+	u64 badge;
+	u16 root;       // of the VMA tree
+	u16 first, last;
+	u16 hint;       // the VMA of the last fault
+	u32 seq_next;   // page that a sequential reader faults on next
+	u32 seq_run;    // pages mapped by its last fault
+	u32 vmas;
+	u32 pool_limit; // frames of its pool
+	u64 pages;      // sum of the VMAs
+	u64 rss;        // entries
+	u64 wait_reply; // parked wait, 0 none
+	s64 wait_pid;
+};
+_Static_assert(sizeof(struct proc) == 64, "indexed by a shift on every fault");
+
+struct vma_node {
+	u16 left, right;
+	u16 prev, next;
+	u32 gap;     // free pages between prev and this one
+	u32 gap_max; // largest in this subtree
+	u32 height;
+};
+
+struct magazine {
+	u32 top;
+	bool low; // the last refill brought less than asked
+};
+
+extern struct state vm_segment;
+extern struct vm_state *vms;
+extern struct proc procs[PROCS];
+extern struct vma_node nodes[VMAS];
+extern struct magazine magazine;
+extern u64 stats[VMSTAT_POOL_TABLES + 1];
+
+static inline u32 proc_slot(const struct proc *p)
+{
+	return (u32)(p - procs);
+}
+
+static inline struct proc_record *proc_record(const struct proc *p)
+{
+	return &vms->proc[proc_slot(p)];
+}
+
+// The process of a request. Badges are minted by vm alone and die with their process, so this cannot miss.
+static inline struct proc *badge_proc(u64 badge)
+{
+	return &procs[badge & (PROCS - 1)];
+}
+
+static inline u64 vma_word0(const struct vma *v)
+{
+	return (u64)v->object << 2 | v->kind;
+}
+
+static inline u64 vma_word1(const struct vma *v, u32 page)
+{
+	return v->pgoff + (page - v->start);
+}
+
+static inline frame_t archive_frame(u32 page)
+{
+	return vms->globals.archive + page;
+}
+
+// record.c: the segment
+enum state_found record_open(void *segment);
+void record_rebuild(void);
+static inline void record_stage(void *dst, const void *src, u32 bytes)
+{
+	state_stage(&vm_segment, dst, src, bytes);
+}
+static inline void record_commit(void)
+{
+	state_commit(&vm_segment);
+}
+static inline void record_drop(void)
+{
+	state_drop(&vm_segment);
+}
+void proc_stage(const struct proc *p, const struct proc_record *record);
+// Results by call number: `result_find` true: the request was done before; answer what it was answered.
+bool result_find(const struct request *rq, struct result *result);
+void result_stage(const struct request *rq, s64 status, u64 word0, u64 word1);
+
+// vma.c: the tree of a process
+u16 vma_find(const struct proc *p, u32 page) must_check; // the first that ends above page, 0 none
+bool vma_records_left(u32 n);
+u16 vma_add(struct proc *p, const struct vma *v) must_check; // 0: no record left. Commits
+void vma_delete(struct proc *p, u16 index);                  // Commits
+void vma_change(struct proc *p, u16 index, const struct vma *v); // same order among its neighbours. Commits
+u16 vma_split(struct proc *p, u16 index, u32 page) must_check; // the part from page on, 0: no record left
+bool vma_fits(const struct vma *low, const struct vma *high); // may the two be one VMA?
+u16 vma_merge(struct proc *p, u16 index);                    // with both neighbours where possible; the VMA it is in now
+u32 vma_gap(const struct proc *p, u32 pages, u32 low, u32 high) must_check; // highest gap, 0 none
+bool vma_free_range(const struct proc *p, u32 start, u32 end);
+void vma_pool_reset(void);
+void vma_link(struct proc *p, u16 index);
+void vma_drop_all(struct proc *p); // records only; the process is NEW or EXIT
+u64 vma_check(const struct proc *p); // invariants of one tree; number of violations (tests)
+u64 vma_sum(const struct vma *v);
+
+// map.c: ranges of an address space
+err_t region_check(u64 addr, u64 len, u32 *start, u32 *end) must_check;
+err_t region_add(struct proc *p, const struct vma *v) must_check;
+err_t region_unmap(struct proc *p, u32 start, u32 end);
+err_t region_populate(struct proc *p, u32 start, u32 end);
+void entries_unmap(struct proc *p, u32 start, u32 pages, u64 flags);
+err_t entries_clone(struct proc *dst, u32 dpage, struct proc *src, u32 spage, u32 pages, u64 op) must_check;
+
+void rss_count(struct proc *p); // ask the kernel
+
+// shared.c: memory that processes share
+err_t shared_open(void) must_check;
+err_t shared_create(u32 pages, u32 *pgoff, u32 *object) must_check;
+void shared_recover(void);
+void shared_hold(const struct vma *v);
+void shared_release(const struct vma *v);
+err_t shared_frame(const struct vma *v, u32 page, frame_t *frame) must_check;
+
+// magazine.c
+err_t magazine_refill(u32 want) must_check; // at least one frame when it returns 0; NOMEM
+void magazine_recover(void);
+void magazine_return(frame_t frame);        // a frame that was not used after all
+frame_t magazine_take(void);                // top > 0
+
+// oom.c
+bool oom_kill(struct proc *for_whom); // false: it was `for_whom` itself that had to go
+
+// objects.c: slots of kernel objects
+err_t object_make(struct proc *p, u32 kind, cptr_t table, u64 slot, u64 arg, u64 *id) must_check;
+void object_release(struct proc *p, u32 kind);
+void object_recover(void);
+u64 object_frames(void);
+
+// life.c: processes as kernel objects
+err_t leaf_need(u32 slot) must_check;
+err_t life_create(struct proc *p) must_check;
+void life_destroy(struct proc *p);
+err_t pool_grow(struct proc *p) must_check;
+
+// proc.c: the table
+struct proc *proc_alloc(void) must_check; // NEW, with a pid; NULL: table full
+void proc_discard(struct proc *p);        // a NEW one
+void proc_commit(struct proc *p);         // NEW -> RUN
+struct proc *proc_by_pid(u64 pid) must_check;
+void proc_end(struct proc *p, u32 status); // RUN -> ZOMBIE or FREE; its thread never returns
+void proc_kill_group(u32 group, u32 sig);
+void proc_recover(void);
+const char *proc_name(const struct proc *p);
+
+// exec.c
+err_t exec_spawn(struct proc *p, u64 image, u64 size) must_check;

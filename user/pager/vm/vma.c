@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The VMAs of a process: an AVL tree by address over indices of records, threaded as a list, augmented with the largest gap below.
+ * The tree is volatile; each change goes to the records first (one commit), then to the tree.
+ *
+ * Invariants (vma_check): in order and disjoint; prev/next agree with the tree; gap == start - end of prev (or the window's start);
+ * gap_max == largest gap of the subtree; heights of siblings differ by at most one.
+ * Recursion is bounded by the height: 1.44 * log2(VMAS) < 20.
+ */
+#include "vm.h"
+
+struct vma_node nodes[VMAS];
+static u16 free_head; // linked through nodes[].next
+static u32 free_count;
+
+u64 vma_sum(const struct vma *v)
+{
+	u64 w[3];
+
+	_Static_assert(offsetof(struct vma, check) == sizeof(w), "the sum covers all before it");
+	__builtin_memcpy(w, v, sizeof(w));
+	return ~w[0] ^ (w[1] << 17 | w[1] >> 47) ^ (w[2] << 41 | w[2] >> 23);
+}
+
+static const struct vma *vma_at(u16 i)
+{
+	return &vms->vma[i];
+}
+
+static u32 max_u32(u32 a, u32 b)
+{
+	return a > b ? a : b;
+}
+
+static void node_update(u16 i)
+{
+	struct vma_node *n = &nodes[i];
+	const struct vma_node *l = &nodes[n->left], *r = &nodes[n->right];
+
+	n->height = 1 + max_u32(l->height, r->height);
+	n->gap_max = max_u32(n->gap, max_u32(l->gap_max, r->gap_max));
+}
+
+static u16 rotate_right(u16 i)
+{
+	u16 top = nodes[i].left;
+
+	nodes[i].left = nodes[top].right;
+	nodes[top].right = i;
+	node_update(i);
+	node_update(top);
+	return top;
+}
+
+static u16 rotate_left(u16 i)
+{
+	u16 top = nodes[i].right;
+
+	nodes[i].right = nodes[top].left;
+	nodes[top].left = i;
+	node_update(i);
+	node_update(top);
+	return top;
+}
+
+static u16 balance(u16 i)
+{
+	struct vma_node *n = &nodes[i];
+	s32 lean = (s32)nodes[n->left].height - (s32)nodes[n->right].height;
+
+	if (lean > 1) {
+		const struct vma_node *l = &nodes[n->left];
+
+		if (nodes[l->left].height < nodes[l->right].height)
+			n->left = rotate_left(n->left);
+		return rotate_right(i);
+	}
+	if (lean < -1) {
+		const struct vma_node *r = &nodes[n->right];
+
+		if (nodes[r->right].height < nodes[r->left].height)
+			n->right = rotate_right(n->right);
+		return rotate_left(i);
+	}
+	node_update(i);
+	return i;
+}
+
+static u16 tree_insert(u16 tree, u16 i)
+{
+	if (!tree)
+		return i;
+	if (vma_at(i)->start < vma_at(tree)->start)
+		nodes[tree].left = tree_insert(nodes[tree].left, i);
+	else
+		nodes[tree].right = tree_insert(nodes[tree].right, i);
+	return balance(tree);
+}
+
+static u16 tree_take_first(u16 tree, u16 *first)
+{
+	if (!nodes[tree].left) {
+		*first = tree;
+		return nodes[tree].right;
+	}
+	nodes[tree].left = tree_take_first(nodes[tree].left, first);
+	return balance(tree);
+}
+
+// The record of i must still hold the address it was inserted with.
+static u16 tree_remove(u16 tree, u16 i)
+{
+	u16 first;
+
+	if (tree != i) {
+		if (vma_at(i)->start < vma_at(tree)->start)
+			nodes[tree].left = tree_remove(nodes[tree].left, i);
+		else
+			nodes[tree].right = tree_remove(nodes[tree].right, i);
+		return balance(tree);
+	}
+	if (!nodes[i].left)
+		return nodes[i].right;
+	if (!nodes[i].right)
+		return nodes[i].left;
+	nodes[i].right = tree_take_first(nodes[i].right, &first);
+	nodes[first].left = nodes[i].left;
+	nodes[first].right = nodes[i].right;
+	return balance(first);
+}
+
+// gap of i has changed: bring gap_max up to date from i to the root.
+static void tree_refresh(u16 tree, u16 i)
+{
+	if (tree != i)
+		tree_refresh(vma_at(i)->start < vma_at(tree)->start ? nodes[tree].left : nodes[tree].right, i);
+	node_update(tree);
+}
+
+static void gap_set(struct proc *p, u16 i)
+{
+	u16 prev;
+	u32 gap;
+
+	if (!i)
+		return;
+	prev = nodes[i].prev;
+	gap = vma_at(i)->start - (prev ? vma_at(prev)->end : WINDOW_START);
+	if (gap != nodes[i].gap) {
+		nodes[i].gap = gap;
+		tree_refresh(p->root, i);
+	}
+}
+
+void vma_pool_reset(void)
+{
+	free_head = 0;
+	free_count = 0;
+	for (u32 i = VMAS - 1; i; i--) {
+		nodes[i] = (struct vma_node){ 0 };
+		if (vms->vma[i].kind == VMA_FREE) {
+			nodes[i].next = free_head;
+			free_head = (u16)i;
+			free_count++;
+		}
+	}
+}
+
+bool vma_records_left(u32 n)
+{
+	return free_count >= n;
+}
+
+static u16 pool_take(void)
+{
+	u16 i = free_head;
+
+	if (i) {
+		free_head = nodes[i].next;
+		free_count--;
+		nodes[i] = (struct vma_node){ 0 };
+	}
+	return i;
+}
+
+static void pool_put(u16 i)
+{
+	nodes[i].next = free_head;
+	free_head = i;
+	free_count++;
+}
+
+static void stage_vma(u16 i, const struct vma *v)
+{
+	struct vma checked = *v;
+
+	checked.check = vma_sum(&checked);
+	record_stage(&vms->vma[i], &checked, sizeof(checked));
+}
+
+static void stage_free(u16 i)
+{
+	struct vma none = { 0 };
+
+	record_stage(&vms->vma[i], &none, sizeof(none));
+}
+
+u16 vma_find(const struct proc *p, u32 page)
+{
+	u16 i = p->root, found = 0;
+
+	while (i) {
+		if (vma_at(i)->end > page) {
+			found = i;
+			i = nodes[i].left;
+		} else {
+			i = nodes[i].right;
+		}
+	}
+	return found;
+}
+
+// Put a record into the volatile side.
+void vma_link(struct proc *p, u16 i)
+{
+	struct vma_node *n = &nodes[i];
+
+	n->left = n->right = 0;
+	n->height = 1;
+	n->next = vma_find(p, vma_at(i)->start);
+	n->prev = n->next ? nodes[n->next].prev : p->last;
+	n->gap = vma_at(i)->start - (n->prev ? vma_at(n->prev)->end : WINDOW_START);
+	n->gap_max = n->gap;
+	if (n->prev)
+		nodes[n->prev].next = i;
+	else
+		p->first = i;
+	if (n->next)
+		nodes[n->next].prev = i;
+	else
+		p->last = i;
+	p->root = tree_insert(p->root, i);
+	gap_set(p, n->next);
+	p->vmas++;
+	p->pages += vma_at(i)->end - vma_at(i)->start;
+}
+
+// The record must still be as it was linked.
+static void vma_unlink(struct proc *p, u16 i)
+{
+	struct vma_node *n = &nodes[i];
+
+	p->root = tree_remove(p->root, i);
+	if (n->prev)
+		nodes[n->prev].next = n->next;
+	else
+		p->first = n->next;
+	if (n->next)
+		nodes[n->next].prev = n->prev;
+	else
+		p->last = n->prev;
+	gap_set(p, n->next);
+	p->vmas--;
+	p->pages -= vma_at(i)->end - vma_at(i)->start;
+	if (p->hint == i)
+		p->hint = 0;
+}
+
+u16 vma_add(struct proc *p, const struct vma *v)
+{
+	u16 i = p->vmas < VMAS_PER_PROC ? pool_take() : 0;
+
+	if (!i) {
+		record_drop();
+		return 0;
+	}
+	stage_vma(i, v);
+	record_commit();
+	vma_link(p, i);
+	return i;
+}
+
+void vma_delete(struct proc *p, u16 i)
+{
+	vma_unlink(p, i);
+	stage_free(i);
+	record_commit();
+	pool_put(i);
+}
+
+void vma_change(struct proc *p, u16 i, const struct vma *v)
+{
+	const struct vma *old = vma_at(i);
+
+	p->pages += (v->end - v->start) - (old->end - old->start);
+	stage_vma(i, v);
+	record_commit();
+	gap_set(p, i);
+	gap_set(p, nodes[i].next);
+}
+
+u16 vma_split(struct proc *p, u16 i, u32 page)
+{
+	struct vma low = *vma_at(i), high = low;
+	u16 j = p->vmas < VMAS_PER_PROC ? pool_take() : 0;
+
+	assert(low.start < page && page < low.end);
+	if (!j)
+		return 0;
+	high.start = page;
+	high.pgoff += page - low.start;
+	low.end = page;
+	stage_vma(i, &low);
+	stage_vma(j, &high);
+	record_commit();
+	p->pages -= high.end - high.start;
+	vma_link(p, j);
+	if (high.kind == VMA_SHARED)
+		shared_hold(vma_at(j));
+	return j;
+}
+
+bool vma_fits(const struct vma *l, const struct vma *r)
+{
+	return l->end == r->start && l->kind == r->kind && l->prot == r->prot && l->flags == r->flags && l->object == r->object &&
+	       l->pgoff + (l->end - l->start) == r->pgoff;
+}
+
+static bool vma_joins(u16 a, u16 b)
+{
+	return a && b && vma_fits(vma_at(a), vma_at(b));
+}
+
+// a takes over b's pages; one commit for both records.
+static void vma_join(struct proc *p, u16 a, u16 b)
+{
+	struct vma v = *vma_at(a);
+	struct vma gone = *vma_at(b);
+
+	v.end = gone.end;
+	vma_unlink(p, b);
+	p->pages += gone.end - gone.start;
+	stage_vma(a, &v);
+	stage_free(b);
+	record_commit();
+	gap_set(p, nodes[a].next);
+	pool_put(b);
+	if (gone.kind == VMA_SHARED)
+		shared_release(&gone);
+}
+
+u16 vma_merge(struct proc *p, u16 i)
+{
+	u16 prev = nodes[i].prev, next = nodes[i].next;
+
+	if (vma_joins(i, next))
+		vma_join(p, i, next);
+	if (vma_joins(prev, i)) {
+		vma_join(p, prev, i);
+		return prev;
+	}
+	return i;
+}
+
+bool vma_free_range(const struct proc *p, u32 start, u32 end)
+{
+	u16 i = vma_find(p, start);
+
+	return !i || vma_at(i)->start >= end;
+}
+
+// The highest address of a free run of `pages` inside [low, high) within this subtree, 0 none.
+static u32 gap_search(u16 tree, u32 pages, u32 low, u32 high)
+{
+	const struct vma *v = vma_at(tree);
+	const struct vma_node *n = &nodes[tree];
+	u32 from = v->start - n->gap, to = v->start, found = 0;
+
+	if (!tree || n->gap_max < pages)
+		return 0;
+	if (v->end < high)
+		found = gap_search(n->right, pages, low, high);
+	if (found)
+		return found;
+	from = max_u32(from, low);
+	to = to < high ? to : high;
+	if (to > from && to - from >= pages)
+		return to - pages;
+	return v->start > low ? gap_search(n->left, pages, low, high) : 0;
+}
+
+u32 vma_gap(const struct proc *p, u32 pages, u32 low, u32 high)
+{
+	u32 from = max_u32(p->last ? vma_at(p->last)->end : WINDOW_START, low);
+
+	if (high > from && high - from >= pages)
+		return high - pages;
+	return gap_search(p->root, pages, low, high);
+}
+
+void vma_drop_all(struct proc *p)
+{
+	for (u16 i = p->first, next; i; i = next) {
+		struct vma gone = *vma_at(i);
+
+		next = nodes[i].next;
+		/* One aligned store frees it; the process is not running, so no commit has to cover more. */
+		vms->vma[i].kind = VMA_FREE;
+		pool_put(i);
+		if (gone.kind == VMA_SHARED && gone.owner)
+			shared_release(&gone);
+	}
+	p->root = p->first = p->last = p->hint = 0;
+	p->vmas = 0;
+	p->pages = 0;
+}
+
+static u64 tree_check(u16 tree, u16 *walk, u32 *count)
+{
+	const struct vma_node *n = &nodes[tree];
+	struct vma_node copy = *n;
+	u64 bad = 0;
+
+	if (!tree)
+		return 0;
+	bad += tree_check(n->left, walk, count);
+	bad += *walk != tree; /* the list comes by in the same order */
+	*walk = n->next;
+	(*count)++;
+	bad += tree_check(n->right, walk, count);
+	node_update(tree);
+	bad += n->height != copy.height || n->gap_max != copy.gap_max;
+	bad += nodes[n->left].height > nodes[n->right].height + 1 || nodes[n->right].height > nodes[n->left].height + 1;
+	return bad;
+}
+
+u64 vma_check(const struct proc *p)
+{
+	u16 walk = p->first;
+	u32 count = 0, end = WINDOW_START;
+	u64 pages = 0, bad = tree_check(p->root, &walk, &count);
+
+	for (u16 i = p->first; i; i = nodes[i].next) {
+		const struct vma *v = vma_at(i);
+
+		bad += v->start < end || v->start >= v->end || v->owner != proc_slot(p) || v->check != vma_sum(v);
+		bad += nodes[i].gap != v->start - end;
+		/* Two that fit have been joined; the shadow's own never fit. */
+		bad += vma_joins(nodes[i].prev, i);
+		end = v->end;
+		pages += v->end - v->start;
+	}
+	return bad + walk + (count != p->vmas) + (pages != p->pages) + (p->last && nodes[p->last].next);
+}

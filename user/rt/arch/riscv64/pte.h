@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// How a page-table entry of RISC-V reads, for the looking glasses. All modes (Sv39, Sv48, Sv57) share the entry format.
+#pragma once
+
+#include <lib/base/types.h>
+
+#define PTE_INDEX_BITS 9
+
+static inline u32 pte_index(u64 va, u32 level)
+{
+	return va >> (12 + PTE_INDEX_BITS * level) & 511;
+}
+
+static inline u64 pte_paddr(u64 pte)
+{
+	return (pte >> 10 & 0xfffffffffff) << 12;
+}
+
+// "D A G U X W R V", a dot for a bit that is clear.
+static inline void pte_flags(u64 pte, char text[16])
+{
+	static const char letters[] = "DAGUXWRV";
+
+	for (int i = 0; i < 8; i++) {
+		text[2 * i] = pte >> (7 - i) & 1 ? letters[i] : '.';
+		text[2 * i + 1] = i < 7 ? ' ' : '\0';
+	}
+}
+
+static inline const char *pte_level_name(u32 level)
+{
+	static const char *const name[] = { "PTE", "PMD", "PUD", "P4D", "PGD" };
+
+	return level < 5 ? name[level] : "?";
+}

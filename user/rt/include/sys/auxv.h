@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// The auxiliary vector: Linux's, and what Jjok adds from 0x6a00 ('j' << 8) on.
+#pragma once
+
+#define AT_NULL 0
+#define AT_PAGESZ 6
+#define AT_HWCAP 16
+#define AT_CLKTCK 17
+#define AT_HWCAP2 26
+#define AT_EXECFN 31
+#define AT_JJOK_FRAMES 0x6a00       // address of the frame table (struct page array), read-only
+#define AT_JJOK_FRAMES_FIRST 0x6a01 // pfn of its first entry
+#define AT_JJOK_FRAMES_COUNT 0x6a02 // entries
+#define AT_JJOK_CLOEXEC 0x6a03      // descriptors to close, one bit each
+
+unsigned long getauxval(unsigned long type);

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+// The shell of files: it sets the tables up, receives requests, serves the faults of the clients' buffer window, and hears of deaths.
+#include <abi/files_server.h>
+
+#include "buffer.h"
+#include "files.h"
+#include "store.h"
+
+#include <counter.h>
+#include <lib/base/log.h>
+#include <lib/base/string.h>
+#include <server/main.h>
+
+static struct {
+	u64 timer_hz;
+	u64 epoch; // seconds since 1970 when the machine was started, as far as the archive tells
+} clock;
+
+u64 time_now(void)
+{
+	return clock.epoch + arch_time() / clock.timer_hz;
+}
+
+u64 time_ticks(void)
+{
+	return arch_time();
+}
+
+bool client_lives(u64 badge)
+{
+	return badge >> 16 && badge_alive(badge);
+}
+
+bool process_unknown(void)
+{
+	const struct liveness *live = (const struct liveness *)LIVENESS_VA;
+
+	for (u64 slot = 0; slot < CLIENTS; slot++)
+		if (live->pid[slot] && clients[slot].badge != ((u64)live->pid[slot] << 16 | slot))
+			return true;
+	return false;
+}
+
+void request_answer(const struct request *rq)
+{
+	struct request reply = *rq;
+	err_t err;
+
+	reply.caps = 0;
+	err = ipc_reply(SLOT_SELF_ENDPOINT, &reply);
+	if (err && err != -ERR_STALE) // stale: it was killed, and files will hear of it
+		log_line("files: cannot answer process %lu: error %d", rq->badge >> 16, -err);
+}
+
+// A client touched its buffer: the page is made if need be, and the answer maps it. False: the address is not in the buffer, the
+// client is unknown, or there is no memory; then the client's pager gets the error.
+static bool buffer_fault(const struct request *rq, struct map_reply *map)
+{
+	u64 addr = rq->w[0], access = rq->w[1];
+	struct client *c = client_get(rq->badge);
+
+	if (!c || addr - FILES_BUFFER >= FILES_BUFFER_SIZE || access > ACCESS_WRITE)
+		return false;
+	*map = (struct map_reply){.prot = PROT_READ | PROT_WRITE | (access == ACCESS_WRITE ? MAP_TOUCH : 0),
+				  .pool = SLOT_SELF_POOL,
+				  .frame = buffer_frame(badge_slot(rq->badge), (addr - FILES_BUFFER) / PAGE_SIZE)};
+	return map->frame != 0;
+}
+
+// Answers the fault and receives the next request. When the mapping cannot be made the fault gets the error.
+static err_t fault_reply_recv(struct request *rq)
+{
+	struct map_reply map;
+	err_t err = -ERR_FAULT;
+
+	if (rq->label == OP_PAGER_FAULT && buffer_fault(rq, &map)) {
+		err = ipc_reply_map_recv(SLOT_SELF_ENDPOINT, &map, rq);
+		if (err >= 0)
+			return err;
+		log_line("files: cannot map the buffer of process %lu: error %d", rq->badge >> 16, -err);
+	}
+	reply_set_status(rq, -ERR_FAULT);
+	return ipc_reply_recv(SLOT_SELF_ENDPOINT, rq);
+}
+
+static void notified(u64 bits)
+{
+	if (!(bits & NOTIFY_DEATH))
+		return;
+	clients_reap();
+	buffers_reap();
+}
+
+static err_t serve(struct request *rq)
+{
+	if (hot_request(rq))
+		return ipc_reply_recv(SLOT_SELF_ENDPOINT, rq);
+	if (request_protocol(rq) == PROTO_PAGER)
+		return fault_reply_recv(rq);
+	files_dispatch(rq);
+	return ipc_reply_recv(SLOT_SELF_ENDPOINT, rq);
+}
+
+static _Noreturn void serve_for_ever(void)
+{
+	struct request rq = {0};
+	err_t err = ipc_recv(SLOT_SELF_ENDPOINT, 0, 0, &rq);
+
+	for (;;) {
+		if (likely(!err)) {
+			err = serve(&rq);
+			continue;
+		}
+		if (err > 0)
+			notified(rq.w[0]);
+		else if (err != -ERR_STALE)
+			panic("files: receive failed with error %d", -err);
+		err = ipc_recv(SLOT_SELF_ENDPOINT, 0, 0, &rq);
+	}
+}
+
+static void clock_set(const struct archive_header *h, u64 timer_hz)
+{
+	const struct archive_entry *e = (const struct archive_entry *)(h + 1);
+
+	clock.timer_hz = timer_hz ? timer_hz : ARCH_TIMER_HZ;
+	for (u32 i = 0; i < h->count; i++)
+		if (e[i].mtime > clock.epoch)
+			clock.epoch = e[i].mtime;
+}
+
+_Noreturn void server_main(const struct server_info *info)
+{
+	const struct archive_header *h = (const struct archive_header *)ARCHIVE_VA;
+	u64 count, reserve = info->pool_pages / 8 + 128; // image, tables, and the clients' buffers
+	struct node *nodes;
+
+	if (info->magic != SERVER_INFO_MAGIC || !info->archive_pages)
+		panic("files: init gave it no boot archive");
+	if (info->pool_pages <= reserve)
+		panic("files: its pool of %lu pages is too small: see user/boot.manifest", info->pool_pages);
+	store_init(info->pool_pages - reserve);
+	count = 1 + h->count + h->count / 2 + NEW_NODES; // a directory that the archive does not list for every other file
+	nodes = arena_make(count * sizeof(*nodes));
+	if (!nodes)
+		panic("files: no memory for %lu names: give it a larger pool in user/boot.manifest", count);
+	clock_set(h, info->timer_hz);
+	fd_init();
+	pipe_init();
+	snapshot_init();
+	names_init(nodes, (u32)count, (const u8 *)h, info->archive_pages);
+	serve_for_ever();
+}
