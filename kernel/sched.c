@@ -91,10 +91,16 @@ static void sched_switch(struct hart *h, struct thread *next)
 	h->stamp = now;
 	trace(EVENT_SWITCH, h->cur ? object_id(h->cur) : 0, next ? object_id(next) : 0, h->cur ? h->cur->state : 0);
 	h->cur = next;
-	if (next && h->tlb.as != next->aspace) {
-		aspace_activate(next->aspace);
-		h->tlb.as = next->aspace;
-	}
+}
+
+// The root register follows the thread. An ASID that was recycled is found again here (root 0), also for the address space that is loaded.
+static void sched_load(struct hart *h, struct aspace *as)
+{
+	if (h->tlb.as == as && as->root)
+		return;
+	aspace_activate(as);
+	h->tlb.as = as;
+	arch_root_switch(as->root);
 }
 
 static void sched_events(void)
@@ -142,8 +148,7 @@ _Noreturn void sched_exit(void)
 	}
 	if (next != h->cur)
 		sched_switch(h, next);
-	else if (unlikely(!next->aspace->root))
-		aspace_activate(next->aspace);
+	sched_load(h, next->aspace);
 	timer_update(h);
 	sched_account(h);
 	kernel_unlock();

@@ -30,9 +30,11 @@ static err_t thread_start(struct thread *self, struct thread *t, u64 aspace, u64
 		object_ref(t->aspace);
 		object_ref(t->captable);
 	}
-	if (t->hart->fp_owner == t)
-		t->hart->fp_owner = NULL;
-	arch_context_init(&t->ctx, pc, sp, 0);
+	if (pc) {
+		if (t->hart->fp_owner == t)
+			t->hart->fp_owner = NULL;
+		arch_context_init(&t->ctx, pc, sp, 0);
+	}
 	sched_ready(t);
 	return 0;
 }

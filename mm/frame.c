@@ -46,13 +46,6 @@ static struct page *block_take(u32 order, u16 prefer_pool)
 	return NULL;
 }
 
-static void block_put_back(struct page *page, u32 order)
-{
-	for (u64 i = 0; i < 1ul << order; i++)
-		page[i].state = PAGE_RESERVED; // buddy_free takes only pages that are not FREE
-	buddy_free(page_zone(page), page, order);
-}
-
 static void page_clear(struct page *page)
 {
 	arch_page_clear(page_address(page));
@@ -100,16 +93,19 @@ static void block_own(struct page *page, u64 frames, const struct pool *pool, u6
 	}
 }
 
-// Of a block of 2^order, keep the first `keep` frames: give the rest back in the largest blocks.
+// Of a block of 2^order, the first `keep` frames are OWNED now; the rest goes back in the largest blocks. As long as a page is out of the
+// buddy it must not be FREE, or it would be taken for a free block's.
 static void block_trim(struct page *page, u32 order, u64 keep)
 {
 	u64 at = 1ul << order;
+	for (u64 i = keep; i < at; i++)
+		page[i].state = PAGE_RESERVED;
 	while (at > keep) {
 		u32 k = __builtin_ctzl(at);
 		while (at - (1ul << k) < keep)
 			k--;
 		at -= 1ul << k;
-		block_put_back(page + at, k);
+		buddy_free(page_zone(page), page + at, k);
 	}
 }
 
@@ -123,9 +119,9 @@ static err_t block_alloc(struct pool *pool, u32 order, u64 frames, u64 flags, fr
 		pool_uncharge(pool, frames);
 		return -ERR_NOMEM;
 	}
+	block_own(page, frames, pool, flags);
 	if (unlikely(frames != 1ul << order))
 		block_trim(page, order, frames);
-	block_own(page, frames, pool, flags);
 	*out = frame_ref(page);
 	trace(EVENT_ALLOC, *out, order, pool->id);
 	return 0;

@@ -26,7 +26,7 @@
 
 static always_inline u64 pt_size(u32 level)
 {
-	return PAGE_SIZE << PT_SHIFT * level;
+	return (u64)PAGE_SIZE << PT_SHIFT * level;
 }
 
 static always_inline u64 pt_pages(u32 level)

@@ -107,9 +107,10 @@ def boots(path, defaults, logs):
     spec = spec_read(path)
     modes = " ".join(spec.get("modes", [])).split() or ARCHITECTURES[defaults.arch].modes
     for mode, mem in itertools.product(modes, " ".join(spec.get("mem", [])).split() or ["128M"]):
+        root = one(spec, "root", "")
         settings = dataclasses.replace(defaults, mode=mode, mem=mem, smp=one(spec, "smp", "1"),
                                        append=" ".join(["check=1", *spec.get("append", [])]),
-                                       icount=one(spec, "icount", "no") == "yes", root=one(spec, "root", ""))
+                                       icount=one(spec, "icount", "no") == "yes", root=root and str(ROOT / root))
         settings.check()
         name = f"system/{path.stem} {mode} {mem}"
         yield name, boot_run, (name, spec, settings, logs / (name.replace("/", "-").replace(" ", "-") + ".log"))

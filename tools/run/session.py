@@ -24,8 +24,8 @@ from run.machine import qemu_command
 
 KEY_STOP = b"\x1d"  # Ctrl-]
 LAST_WORD = re.compile(rb"jjok: power off, status (\d+)\s*\Z")  # behind whatever a program left on the line
-FIRST_WORD = re.compile(rb"(?mi)^jjok\b")
-# The firmware's banner is held back until the kernel's first line, but no longer than this.
+# The firmware's banner is held back up to its last line (OpenSBI's; other firmware: to our first), but no longer than this.
+FIRMWARE = re.compile(rb"(?m)\A(?:.*\n)*?(?:Boot HART MEDELEG.*\n|(?=jjok\b))")
 BANNER_SECONDS = 3.0
 BANNER_BYTES = 16384
 
@@ -76,10 +76,10 @@ class Console:
 
     def show(self, at_end=False):
         if self.shown is None:
-            first = FIRST_WORD.search(self.output)
+            firmware = FIRMWARE.match(self.output)
             late = time.monotonic() - self.started > BANNER_SECONDS or len(self.output) > BANNER_BYTES
-            if first:
-                self.shown = first.start()
+            if firmware:
+                self.shown = firmware.end()
             elif late or at_end:
                 self.shown = 0
             else:

@@ -172,7 +172,7 @@ static enum token lex_next(struct lexer *lex)
 
 static void word_add(struct parse *p, struct command *command, char *word)
 {
-	// Room doubles; a power of two says that it is full.
+	// Room doubles: it is full when count + 1 is a power of two.
 	if ((command->count & (command->count + 1)) == 0) {
 		char **words = alloc(p, (2 * (command->count + 1)) * sizeof(*words));
 

@@ -1,0 +1,970 @@
+// SPDX-License-Identifier: MIT
+// The model: plain arrays, whole copies, linear searches. What it cannot run out of (names, pages) the server is given plenty of.
+#include "model.h"
+
+#include "host.h"
+
+#define NODES	   3000
+#define MOPENS	   900
+#define MPIPES	   40 // more are never made at once
+#define SLOTS	   24
+#define CHECKER	   200 // a client that only looks
+#define SIZE_LIMIT 24000
+
+struct mnode {
+	bool used, dir, linked;
+	int parent;
+	char name[8];
+	u8 *data;
+	u64 size;
+};
+
+struct mopen {
+	int refs, node, pipe; // node -1: none
+	bool reads, writes, append, console, null;
+	u64 offset;
+};
+
+struct mwait {
+	u32 slot;
+	u64 reply, len, done, where;
+	bool small;
+	u8 bytes[FILES_BUFFER_SIZE / 8];
+};
+
+struct mqueue {
+	struct mwait w[SLOTS];
+	int n;
+};
+
+struct mpipe {
+	bool used, reader, writer;
+	u8 q[PIPE_BYTES];
+	u64 n;
+	struct mqueue readers, writers;
+};
+
+struct mclient {
+	bool live, known, waiting;
+	int fd[FD_MAX]; // open + 1
+	bool cloexec[FD_MAX];
+	int cwd;
+	u32 child_of_snapshot; // + 1: it will attach first
+	bool requested;	       // since its last fork_prepare
+};
+
+struct msnapshot {
+	bool used;
+	u64 token;
+	u32 parent, parent_pid;
+	struct mclient copy;
+};
+
+struct expected {
+	u64 reply;
+	err_t err;
+	u64 done;
+	u32 slot;
+	bool small, read;
+	u64 where;
+	u8 bytes[PIPE_BYTES];
+};
+
+static struct mnode node[NODES];
+static struct mopen open_[MOPENS];
+static struct mpipe pipe_[MPIPES];
+static struct mclient client[SLOTS];
+static struct msnapshot snap[SNAPSHOTS];
+static struct expected expect[4 * SLOTS];
+static u32 expects, next_pid;
+static u64 seed_state, op_number;
+static u64 w[MSG_WORDS];
+static char context[300];
+
+static u32 rnd(u32 n)
+{
+	seed_state = seed_state * 6364136223846793005ull + 1442695040888963407ull;
+	return (u32)(seed_state >> 33) % n;
+}
+
+static int node_new(int parent, const char *name, int len, bool dir)
+{
+	for (int i = 1; i < NODES; i++) {
+		if (node[i].used)
+			continue;
+		node[i] = (struct mnode){.used = true, .dir = dir, .linked = true, .parent = parent};
+		memcpy(node[i].name, name, (size_t)len);
+		return i;
+	}
+	host_fail(__FILE__, __LINE__, "the model has no node left");
+}
+
+// Frees nodes that nothing names.
+static void nodes_sweep(void)
+{
+	bool named[NODES] = {[0] = true};
+
+	for (int i = 0; i < MOPENS; i++)
+		if (open_[i].refs && open_[i].node >= 0)
+			named[open_[i].node] = true;
+	for (int i = 0; i < SLOTS; i++)
+		if (client[i].live)
+			named[client[i].cwd] = true;
+	for (int i = 0; i < SNAPSHOTS; i++)
+		if (snap[i].used)
+			named[snap[i].copy.cwd] = true;
+	for (int i = 0; i < NODES; i++) {
+		if (!node[i].used || node[i].linked || named[i])
+			continue;
+		free(node[i].data);
+		node[i] = (struct mnode){0};
+	}
+}
+
+static int child(int dir, const char *name, int len)
+{
+	for (int i = 1; i < NODES; i++)
+		if (node[i].used && node[i].linked && node[i].parent == dir && (int)strlen(node[i].name) == len &&
+		    !memcmp(node[i].name, name, (size_t)len))
+			return i;
+	return -1;
+}
+
+static bool has_children(int dir)
+{
+	for (int i = 1; i < NODES; i++)
+		if (node[i].used && node[i].linked && node[i].parent == dir)
+			return true;
+	return false;
+}
+
+struct mpath {
+	int dir, node;
+	char name[8];
+	int len;
+	bool must_dir;
+};
+
+static err_t walk(int cwd, const char *s, struct mpath *p)
+{
+	int at = *s == '/' ? 0 : cwd;
+
+	*p = (struct mpath){.dir = at, .node = at};
+	if (!*s)
+		return -ERR_NOENT;
+	for (;;) {
+		int len = 0;
+
+		while (*s == '/')
+			s++;
+		if (!*s)
+			break;
+		if (p->node < 0)
+			return -ERR_NOENT;
+		if (!node[p->node].dir)
+			return -ERR_NOTDIR;
+		if (!node[p->node].linked)
+			return -ERR_NOENT;
+		while (s[len] && s[len] != '/')
+			len++;
+		p->dir = p->node;
+		p->len = len;
+		memset(p->name, 0, sizeof(p->name));
+		memcpy(p->name, s, (size_t)len);
+		p->must_dir = s[len] == '/';
+		if (!strcmp(p->name, "."))
+			p->node = p->dir;
+		else if (!strcmp(p->name, ".."))
+			p->node = node[p->dir].parent;
+		else
+			p->node = child(p->dir, s, len);
+		s += len;
+	}
+	if (p->node >= 0 && p->must_dir && !node[p->node].dir)
+		return -ERR_NOTDIR;
+	return 0;
+}
+
+static void path_random(char *out)
+{
+	static const char *const parts[] = {"a", "b", "c", "a", "b", "c", ".", ".."};
+	u32 n = 1 + rnd(3);
+
+	out[0] = '\0';
+	if (rnd(3))
+		strcat(out, "/");
+	for (u32 i = 0; i < n; i++) {
+		strcat(out, parts[rnd(8)]);
+		if (i + 1 < n || !rnd(12))
+			strcat(out, "/");
+	}
+}
+
+static void resize(int n, u64 size)
+{
+	node[n].data = realloc(node[n].data, size + 1);
+	if (size > node[n].size)
+		memset(node[n].data + node[n].size, 0, size - node[n].size);
+	node[n].size = size;
+}
+
+static int open_new(struct mopen o)
+{
+	for (int i = 0; i < MOPENS; i++) {
+		if (open_[i].refs)
+			continue;
+		open_[i] = o;
+		open_[i].refs = 1;
+		return i;
+	}
+	host_fail(__FILE__, __LINE__, "the model has no open file left");
+}
+
+static int fd_free(const struct mclient *c, u32 min)
+{
+	for (u32 i = min; i < FD_MAX; i++)
+		if (!c->fd[i])
+			return (int)i;
+	return -1;
+}
+
+static struct mopen *fd_get(struct mclient *c, u64 fd)
+{
+	return fd < FD_MAX && c->fd[fd] ? &open_[c->fd[fd] - 1] : NULL;
+}
+
+// Pipes
+
+static struct expected *expected_new(const struct mwait *m, err_t err, u64 done)
+{
+	struct expected *e = &expect[expects++];
+
+	*e = (struct expected){.reply = m->reply, .err = err, .done = done, .slot = m->slot, .small = m->small, .where = m->where};
+	client[m->slot].waiting = false;
+	return e;
+}
+
+static void dequeue(struct mqueue *q)
+{
+	memmove(&q->w[0], &q->w[1], sizeof(q->w[0]) * (size_t)--q->n);
+}
+
+static void take(struct mpipe *p, u8 *out, u64 n)
+{
+	memcpy(out, p->q, n);
+	memmove(p->q, p->q + n, p->n -= n);
+}
+
+static void pump(struct mpipe *p)
+{
+	for (bool moved = true; moved;) {
+		moved = false;
+		while (p->readers.n && (p->n || !p->writer)) {
+			struct mwait *m = &p->readers.w[0];
+			u64 n = m->len < p->n ? m->len : p->n;
+			struct expected *e = expected_new(m, 0, n);
+
+			e->read = true;
+			take(p, e->bytes, n);
+			dequeue(&p->readers);
+			moved = true;
+		}
+		if (p->writers.n) {
+			struct mwait *m = &p->writers.w[0];
+			u64 room = PIPE_BYTES - p->n, n = m->len - m->done < room ? m->len - m->done : room;
+
+			if (!p->reader) {
+				expected_new(m, -ERR_PIPE, m->done);
+				dequeue(&p->writers);
+				moved = true;
+				continue;
+			}
+			if (m->small && n < m->len)
+				continue;
+			memcpy(p->q + p->n, m->bytes + m->done, n);
+			p->n += n;
+			m->done += n;
+			if (m->done == m->len) {
+				expected_new(m, 0, m->done);
+				dequeue(&p->writers);
+				moved = true;
+			} else {
+				moved |= n != 0;
+			}
+		}
+	}
+}
+
+static void open_drop(int i)
+{
+	struct mopen *o = &open_[i];
+	struct mpipe *p;
+
+	if (--o->refs || o->pipe < 0)
+		return;
+	p = &pipe_[o->pipe];
+	if (o->writes)
+		p->writer = false;
+	else
+		p->reader = false;
+	p->used = p->reader || p->writer;
+	if (p->used)
+		pump(p);
+}
+
+static void fd_drop(struct mclient *c, u64 fd)
+{
+	int o = c->fd[fd] - 1;
+
+	c->fd[fd] = 0;
+	c->cloexec[fd] = false;
+	open_drop(o);
+}
+
+static void client_fresh(struct mclient *c)
+{
+	int o = open_new((struct mopen){.node = -1, .pipe = -1, .reads = true, .writes = true, .console = true});
+
+	c->known = true;
+	c->cwd = 0;
+	open_[o].refs = 3;
+	for (int i = 0; i < 3; i++)
+		c->fd[i] = o + 1;
+}
+
+static void queue_forget(struct mqueue *q, u32 slot)
+{
+	int n = 0;
+
+	for (int i = 0; i < q->n; i++)
+		if (q->w[i].slot != slot)
+			q->w[n++] = q->w[i];
+	q->n = n;
+}
+
+static void snap_drop(struct msnapshot *s)
+{
+	s->used = false;
+	for (int fd = 0; fd < FD_MAX; fd++)
+		if (s->copy.fd[fd])
+			open_drop(s->copy.fd[fd] - 1);
+}
+
+static void reap(u32 slot)
+{
+	struct mclient *c = &client[slot];
+	bool unknown = false;
+
+	c->live = false;
+	for (int i = 0; i < MPIPES; i++) {
+		if (!pipe_[i].used)
+			continue;
+		queue_forget(&pipe_[i].readers, slot);
+		queue_forget(&pipe_[i].writers, slot);
+		pump(&pipe_[i]);
+	}
+	for (u32 fd = 0; fd < FD_MAX; fd++)
+		if (c->fd[fd])
+			fd_drop(c, fd);
+	*c = (struct mclient){0};
+	for (u32 i = 0; i < SLOTS; i++)
+		unknown |= client[i].live && !client[i].known;
+	for (u32 i = 0; i < SNAPSHOTS && !unknown; i++) {
+		struct msnapshot *s = &snap[i];
+		bool parent_lives = client[s->parent].live && host_live[s->parent] == s->parent_pid;
+
+		if (s->used && (!parent_lives || client[s->parent].requested))
+			snap_drop(s);
+	}
+}
+
+// Checks
+
+static void answers_check(void)
+{
+	for (u32 i = 0; i < expects; i++) {
+		struct expected *e = &expect[i];
+		struct host_answer *a = NULL;
+
+		for (u32 k = 0; k < host_answer_count; k++)
+			if (!host_answers[k].taken && host_answers[k].rq.reply == e->reply)
+				a = &host_answers[k];
+		EXPECT(a);
+		a->taken = true;
+		EXPECT((err_t)a->rq.label == e->err);
+		EXPECT(a->rq.w[0] == e->done);
+		if (e->read && e->small)
+			EXPECT(!memcmp(&a->rq.w[1], e->bytes, e->done));
+		else if (e->read)
+			EXPECT(!memcmp(host_buffer(e->slot) + e->where, e->bytes, e->done));
+	}
+	EXPECT(expects == host_answer_count);
+	expects = host_answer_count = 0;
+}
+
+static err_t call(u32 slot, u64 label, u64 a, u64 b, u64 c)
+{
+	memset(w, 0, sizeof(w));
+	w[0] = a;
+	w[1] = b;
+	w[2] = c;
+	client[slot].requested = true;
+	return host_call(slot, label, w, NULL);
+}
+
+static void node_check(int n)
+{
+	char path[PATH_BYTES] = "";
+	u64 kind, fd;
+
+	for (int i = n; i; i = node[i].parent) {
+		u64 len = strlen(node[i].name);
+
+		if (strlen(path) + len + 2 > sizeof(path))
+			return; // too deep to be named
+		memmove(path + len + 1, path, strlen(path) + 1);
+		path[0] = '/';
+		memcpy(path + 1, node[i].name, len);
+	}
+	strcpy((char *)host_buffer(CHECKER), path);
+	memset(w, 0, sizeof(w));
+	EXPECT(host_call(CHECKER, OP_FILES_STAT, w, NULL) == 0);
+	kind = w[0];
+	EXPECT(node[n].dir == (kind == FD_DIR));
+	if (node[n].dir)
+		return;
+	EXPECT(w[1] == node[n].size);
+	strcpy((char *)host_buffer(CHECKER), path);
+	memset(w, 0, sizeof(w));
+	w[0] = OPEN_READ;
+	EXPECT(host_call(CHECKER, OP_FILES_OPEN, w, NULL) == 0);
+	fd = w[0];
+	memset(w, 0, sizeof(w));
+	w[0] = fd;
+	w[1] = FILES_BUFFER_SIZE;
+	EXPECT(host_call(CHECKER, OP_FILES_READ, w, NULL) == 0 && w[0] == node[n].size);
+	EXPECT(!memcmp(host_buffer(CHECKER), node[n].data, node[n].size));
+	memset(w, 0, sizeof(w));
+	w[0] = fd;
+	EXPECT(host_call(CHECKER, OP_FILES_CLOSE, w, NULL) == 0);
+}
+
+static void tree_check(void)
+{
+	u32 opens_now = 1; // the checker's console
+
+	nodes_sweep();
+	for (int i = 1; i < NODES; i++)
+		if (node[i].used && node[i].linked)
+			node_check(i);
+	for (int i = 0; i < MOPENS; i++)
+		opens_now += open_[i].refs > 0;
+	EXPECT(opens_now == open_count());
+}
+
+// Operations: each does the same in the server and in the model, and compares.
+
+static void op_open(u32 s, struct mclient *c)
+{
+	char path[32];
+	struct mpath p;
+	u64 flags = 1 + rnd(3);
+	int fd = fd_free(c, 0);
+	err_t want, got;
+
+	path_random(path);
+	flags |= rnd(2) ? OPEN_CREATE : 0;
+	flags |= rnd(6) ? 0 : OPEN_EXCL;
+	flags |= rnd(4) ? 0 : OPEN_TRUNC;
+	flags |= rnd(4) ? 0 : OPEN_APPEND;
+	flags |= rnd(10) ? 0 : OPEN_DIRECTORY;
+	flags |= rnd(6) ? 0 : OPEN_CLOEXEC;
+	if (!rnd(40))
+		strcpy(path, "/dev/null");
+	strcpy((char *)host_buffer(s), path);
+	want = walk(c->cwd, path, &p);
+	got = call(s, OP_FILES_OPEN, flags, 0600, 0);
+	snprintf(context, sizeof(context), "op %lu: open %s flags %lx", (unsigned long)op_number, path, (unsigned long)flags);
+	if (fd < 0) {
+		EXPECT(got == -ERR_MFILE);
+		return;
+	}
+	if (!want && p.node < 0)
+		want = !(flags & OPEN_CREATE) ? -ERR_NOENT : p.must_dir || flags & OPEN_DIRECTORY ? -ERR_ISDIR : 0;
+	else if (!want && flags & OPEN_CREATE && flags & OPEN_EXCL)
+		want = -ERR_EXIST;
+	else if (!want && flags & OPEN_DIRECTORY && !node[p.node].dir)
+		want = -ERR_NOTDIR;
+	else if (!want && node[p.node].dir && flags & OPEN_WRITE)
+		want = -ERR_ISDIR;
+	EXPECT(got == want);
+	if (got)
+		return;
+	if (p.node < 0)
+		p.node = node_new(p.dir, p.name, p.len, false);
+	else if (flags & OPEN_TRUNC && flags & OPEN_WRITE && p.node != 3)
+		resize(p.node, 0);
+	EXPECT(w[0] == (u64)fd);
+	c->fd[fd] = open_new((struct mopen){.node = p.node,
+					    .pipe = -1,
+					    .reads = flags & OPEN_READ,
+					    .writes = flags & OPEN_WRITE,
+					    .append = flags & OPEN_APPEND,
+					    .null = p.node == 3}) +
+		    1;
+	c->cloexec[fd] = flags & OPEN_CLOEXEC;
+}
+
+static void op_close(u32 s, struct mclient *c)
+{
+	u64 fd = rnd(12);
+	err_t got = call(s, OP_FILES_CLOSE, fd, 0, 0);
+
+	EXPECT(got == (fd_get(c, fd) ? 0 : -ERR_BADF));
+	if (!got)
+		fd_drop(c, fd);
+}
+
+static void wait_put(struct mqueue *q, struct mwait m)
+{
+	q->w[q->n++] = m;
+	client[m.slot].waiting = true;
+}
+
+static void op_read(u32 s, struct mclient *c)
+{
+	u64 fd = rnd(12), small = rnd(2), len = small ? rnd(57) : rnd(6000), where = small ? 0 : rnd(3000), reply;
+	struct mopen *o = fd_get(c, fd);
+	u8 want[FILES_BUFFER_SIZE / 8];
+	u64 n = 0;
+	err_t got;
+
+	memset(w, 0, sizeof(w));
+	w[0] = fd;
+	w[1] = len;
+	w[2] = where;
+	c->requested = true;
+	got = host_call(s, small ? OP_FILES_READ_SMALL : OP_FILES_READ, w, &reply);
+	snprintf(context, sizeof(context), "op %lu: read slot %u fd %lu len %lu small %lu", (unsigned long)op_number, s,
+		 (unsigned long)fd, (unsigned long)len, (unsigned long)small);
+	if (!o || !o->reads) {
+		EXPECT(got == -ERR_BADF);
+		return;
+	}
+	if (o->console || (o->node >= 0 && node[o->node].dir)) {
+		EXPECT(got == (o->console ? -ERR_INVAL : -ERR_ISDIR));
+		return;
+	}
+	if (o->pipe >= 0) {
+		struct mpipe *p = &pipe_[o->pipe];
+
+		n = len < p->n ? len : p->n;
+		if (len && !n && p->writer) {
+			EXPECT(got == PARKED);
+			wait_put(&p->readers, (struct mwait){.slot = s, .reply = reply, .len = len, .where = where, .small = small});
+			return;
+		}
+		take(p, want, n);
+		pump(p);
+	} else if (!o->null && o->offset < node[o->node].size) {
+		n = len < node[o->node].size - o->offset ? len : node[o->node].size - o->offset;
+		memcpy(want, node[o->node].data + o->offset, n);
+		o->offset += n;
+	}
+	EXPECT(got == 0 && w[0] == n);
+	EXPECT(!memcmp(small ? (u8 *)&w[1] : host_buffer(s) + where, want, n));
+}
+
+static void write_node(struct mopen *o, const u8 *bytes, u64 len)
+{
+	if (o->append)
+		o->offset = node[o->node].size;
+	if (o->offset + len > node[o->node].size && len)
+		resize(o->node, o->offset + len);
+	memcpy(node[o->node].data + o->offset, bytes, len);
+	o->offset += len;
+}
+
+static void write_pipe(struct mpipe *p, u32 s, u64 len, u64 where, bool small, const u8 *bytes, err_t got, u64 reply)
+{
+	u64 room = PIPE_BYTES - p->n;
+	struct mwait m = {.slot = s, .reply = reply, .len = len, .where = where, .small = small};
+
+	if (!p->reader) {
+		EXPECT(got == -ERR_PIPE);
+		return;
+	}
+	if (p->writers.n || len > room) {
+		EXPECT(got == PARKED);
+		memcpy(m.bytes, bytes, len);
+		wait_put(&p->writers, m);
+	} else {
+		EXPECT(got == 0 && w[0] == len);
+		memcpy(p->q + p->n, bytes, len);
+		p->n += len;
+	}
+	pump(p);
+}
+
+static void op_write(u32 s, struct mclient *c)
+{
+	u64 fd = rnd(12), small = rnd(2), len = small ? rnd(49) : rnd(7000), where = small ? 0 : rnd(3000), reply;
+	struct mopen *o = fd_get(c, fd);
+	u8 bytes[7000];
+	err_t got;
+
+	for (u64 i = 0; i < len; i++)
+		bytes[i] = (u8)rnd(256);
+	if (o && o->node >= 0 && !o->null && (o->append ? node[o->node].size : o->offset) + len > SIZE_LIMIT)
+		return;
+	memset(w, 0, sizeof(w));
+	w[0] = fd;
+	w[1] = len;
+	w[2] = where;
+	memcpy(small ? (u8 *)&w[2] : host_buffer(s) + where, bytes, len);
+	c->requested = true;
+	got = host_call(s, small ? OP_FILES_WRITE_SMALL : OP_FILES_WRITE, w, &reply);
+	snprintf(context, sizeof(context), "op %lu: write slot %u fd %lu len %lu small %lu", (unsigned long)op_number, s,
+		 (unsigned long)fd, (unsigned long)len, (unsigned long)small);
+	if (!o || !o->writes) {
+		EXPECT(got == -ERR_BADF);
+	} else if (o->console) {
+		EXPECT(got == -ERR_INVAL);
+	} else if (o->pipe >= 0) {
+		write_pipe(&pipe_[o->pipe], s, len, where, small, bytes, got, reply);
+	} else {
+		EXPECT(got == 0 && w[0] == len);
+		if (!o->null)
+			write_node(o, bytes, len);
+	}
+}
+
+static void op_seek(u32 s, struct mclient *c)
+{
+	u64 fd = rnd(12), offset = rnd(9000);
+	struct mopen *o = fd_get(c, fd);
+	err_t got = call(s, OP_FILES_SEEK, fd, offset, 0);
+
+	if (!o || o->pipe >= 0 || o->console) {
+		EXPECT(got == (o ? -ERR_SPIPE : -ERR_BADF));
+		return;
+	}
+	if (node[o->node].dir) {
+		EXPECT(got == (offset ? -ERR_INVAL : 0));
+		return;
+	}
+	EXPECT(got == 0);
+	o->offset = offset;
+}
+
+static void op_truncate(u32 s, struct mclient *c)
+{
+	u64 fd = rnd(12), size = rnd(SIZE_LIMIT);
+	struct mopen *o = fd_get(c, fd);
+	err_t got = call(s, OP_FILES_FTRUNCATE, fd, size, 0);
+
+	if (!o || !o->writes) {
+		EXPECT(got == -ERR_BADF);
+		return;
+	}
+	EXPECT(got == (o->pipe >= 0 || o->console || o->null ? -ERR_INVAL : 0));
+	if (!got)
+		resize(o->node, size);
+}
+
+static void op_remove(u32 s, struct mclient *c)
+{
+	char path[32];
+	struct mpath p;
+	bool dir = rnd(2);
+	err_t want, got;
+
+	path_random(path);
+	strcpy((char *)host_buffer(s), path);
+	want = walk(c->cwd, path, &p);
+	got = call(s, dir ? OP_FILES_RMDIR : OP_FILES_UNLINK, 0, 0, 0);
+	if (!want && p.node < 0)
+		want = -ERR_NOENT;
+	else if (!want && dir && !node[p.node].dir)
+		want = -ERR_NOTDIR;
+	else if (!want && !dir && node[p.node].dir)
+		want = -ERR_ISDIR;
+	else if (!want && p.node < 4)
+		want = -ERR_ROFS;
+	else if (!want && dir && has_children(p.node))
+		want = -ERR_NOTEMPTY;
+	snprintf(context, sizeof(context), "op %lu: remove %s", (unsigned long)op_number, path);
+	EXPECT(got == want);
+	if (!got)
+		node[p.node].linked = false;
+}
+
+static bool below(int n, int dir)
+{
+	for (; n != dir; n = node[n].parent)
+		if (!n || !node[n].linked)
+			return false;
+	return true;
+}
+
+static err_t rename_want(const struct mpath *a, const struct mpath *b)
+{
+	if (a->node < 4)
+		return -ERR_ROFS;
+	if (a->node == b->node)
+		return 0;
+	if (below(b->dir, a->node) || (b->must_dir && !node[a->node].dir))
+		return -ERR_INVAL;
+	if (b->node < 0)
+		return 0;
+	if (node[b->node].dir && below(a->node, b->node))
+		return -ERR_NOTEMPTY;
+	if (b->node < 4)
+		return -ERR_ROFS;
+	if (node[b->node].dir != node[a->node].dir)
+		return node[b->node].dir ? -ERR_ISDIR : -ERR_NOTDIR;
+	return node[b->node].dir && has_children(b->node) ? -ERR_NOTEMPTY : 0;
+}
+
+static void op_rename(u32 s, struct mclient *c)
+{
+	char from[32], to[32];
+	struct mpath a, b;
+	err_t want, got;
+
+	path_random(from);
+	path_random(to);
+	strcpy((char *)host_buffer(s), from);
+	strcpy((char *)host_buffer(s) + strlen(from) + 1, to);
+	want = walk(c->cwd, from, &a);
+	if (!want && a.node < 0)
+		want = -ERR_NOENT;
+	if (!want)
+		want = walk(c->cwd, to, &b);
+	if (!want)
+		want = rename_want(&a, &b);
+	got = call(s, OP_FILES_RENAME, 0, 0, 0);
+	snprintf(context, sizeof(context), "op %lu: rename %s to %s", (unsigned long)op_number, from, to);
+	EXPECT(got == want);
+	if (got || a.node == b.node)
+		return;
+	if (b.node >= 0)
+		node[b.node].linked = false;
+	node[a.node].parent = b.dir;
+	memcpy(node[a.node].name, b.name, sizeof(b.name));
+}
+
+static void op_mkdir(u32 s, struct mclient *c)
+{
+	char path[32];
+	struct mpath p;
+	err_t want, got;
+
+	path_random(path);
+	strcpy((char *)host_buffer(s), path);
+	want = walk(c->cwd, path, &p);
+	got = call(s, OP_FILES_MKDIR, 0700, 0, 0);
+	if (!want && p.node >= 0)
+		want = -ERR_EXIST;
+	EXPECT(got == want);
+	if (!got)
+		node_new(p.dir, p.name, p.len, true);
+}
+
+static void op_chdir(u32 s, struct mclient *c)
+{
+	char path[32];
+	struct mpath p;
+	err_t want, got;
+
+	path_random(path);
+	strcpy((char *)host_buffer(s), path);
+	want = walk(c->cwd, path, &p);
+	got = call(s, OP_FILES_CHDIR, 0, 0, 0);
+	if (!want)
+		want = p.node < 0 ? -ERR_NOENT : node[p.node].dir ? 0 : -ERR_NOTDIR;
+	EXPECT(got == want);
+	if (!got)
+		c->cwd = p.node;
+}
+
+static void op_pipe(u32 s, struct mclient *c)
+{
+	int r = fd_free(c, 0), wr = r < 0 ? -1 : fd_free(c, (u32)r + 1), n = 0;
+	err_t got;
+
+	while (n < MPIPES && pipe_[n].used)
+		n++;
+	if (n == MPIPES)
+		return;
+	got = call(s, OP_FILES_PIPE, 0, 0, 0);
+	EXPECT(got == (wr < 0 ? -ERR_MFILE : 0));
+	if (got)
+		return;
+	EXPECT(w[0] == (u64)r && w[1] == (u64)wr);
+	memset(&pipe_[n], 0, sizeof(pipe_[n]));
+	pipe_[n].used = pipe_[n].reader = pipe_[n].writer = true;
+	c->fd[r] = open_new((struct mopen){.node = -1, .pipe = n, .reads = true}) + 1;
+	c->fd[wr] = open_new((struct mopen){.node = -1, .pipe = n, .writes = true}) + 1;
+}
+
+static void op_dup(u32 s, struct mclient *c)
+{
+	u64 fd = rnd(12), to = rnd(2) ? ~0ull : rnd(12), min = rnd(8);
+	int at = to == ~0ull ? fd_free(c, (u32)min) : (int)to, o = fd_get(c, fd) ? c->fd[fd] : 0;
+	err_t got = call(s, OP_FILES_DUP, fd, to, min);
+
+	EXPECT(got == (!o ? -ERR_BADF : at < 0 ? -ERR_MFILE : 0));
+	if (got || to == fd)
+		return;
+	EXPECT(w[0] == (u64)at);
+	open_[o - 1].refs++;
+	if (c->fd[at])
+		fd_drop(c, (u64)at);
+	c->fd[at] = o;
+}
+
+static void op_fork(u32 s, struct mclient *c)
+{
+	u32 to = 0, i = 0;
+	err_t got;
+
+	while (to < SLOTS && client[to].live)
+		to++;
+	while (i < SNAPSHOTS && snap[i].used)
+		i++;
+	if (to == SLOTS)
+		return;
+	got = call(s, OP_FILES_FORK_PREPARE, 0, 0, 0);
+	EXPECT(got == (i < SNAPSHOTS ? 0 : -ERR_NFILE));
+	if (got)
+		return;
+	c->requested = false;
+	snap[i] = (struct msnapshot){.used = true, .token = w[0], .parent = s, .parent_pid = host_live[s], .copy = *c};
+	for (int fd = 0; fd < FD_MAX; fd++)
+		if (c->fd[fd])
+			open_[c->fd[fd] - 1].refs++;
+	if (!rnd(8)) { // the fork failed: taken back
+		EXPECT(call(s, OP_FILES_FORK_ATTACH, snap[i].token, 0, 0) == 0);
+		snap_drop(&snap[i]);
+		return;
+	}
+	host_live[to] = next_pid++;
+	client[to] = (struct mclient){.live = true, .child_of_snapshot = i + 1};
+}
+
+static void attach(u32 s, struct mclient *c)
+{
+	struct msnapshot *sn = &snap[c->child_of_snapshot - 1];
+
+	c->child_of_snapshot = 0;
+	EXPECT(call(s, OP_FILES_FORK_ATTACH, sn->token, 0, 0) == 0);
+	EXPECT(sn->used);
+	memcpy(c->fd, sn->copy.fd, sizeof(c->fd));
+	memcpy(c->cloexec, sn->copy.cloexec, sizeof(c->cloexec));
+	c->cwd = sn->copy.cwd;
+	c->known = true;
+	sn->used = false;
+}
+
+static void op_exec(u32 s, struct mclient *c)
+{
+	EXPECT(call(s, OP_FILES_EXEC, 0, 0, 0) == 0);
+	for (u32 fd = 0; fd < FD_MAX; fd++)
+		if (c->fd[fd] && c->cloexec[fd])
+			fd_drop(c, fd);
+}
+
+static void op_cloexec(u32 s, struct mclient *c)
+{
+	u64 fd = rnd(12), on = rnd(2);
+	err_t got = call(s, OP_FILES_CLOEXEC, fd, on, 0);
+
+	EXPECT(got == (fd_get(c, fd) ? 0 : -ERR_BADF));
+	if (!got)
+		c->cloexec[fd] = on;
+}
+
+static void op_kill(u32 s)
+{
+	host_live[s] = 0;
+	reap(s);
+	clients_reap();
+}
+
+static void op_random(void)
+{
+	static void (*const ops[])(u32, struct mclient *) = {
+		op_open,  op_open,  op_open,   op_close, op_close,    op_read,	 op_read,  op_read, op_read,
+		op_write, op_write, op_write,  op_write, op_seek,     op_remove, op_remove, op_rename, op_mkdir,
+		op_chdir, op_pipe,  op_pipe,   op_dup,	 op_truncate, op_fork,	 op_exec,  op_cloexec, op_seek,
+	};
+	u32 s = rnd(SLOTS);
+	struct mclient *c = &client[s];
+
+	if (!c->live) {
+		u32 living = 0;
+
+		for (u32 i = 0; i < SLOTS; i++)
+			living += client[i].live;
+		if (living)
+			return;
+		host_live[s] = next_pid++;
+		*c = (struct mclient){.live = true};
+	}
+	if (!rnd(60)) {
+		op_kill(s);
+		return;
+	}
+	if (c->waiting)
+		return;
+	if (c->child_of_snapshot)
+		attach(s, c);
+	else if (!c->known)
+		client_fresh(c);
+	ops[rnd(sizeof(ops) / sizeof(ops[0]))](s, c);
+}
+
+static void model_start(void)
+{
+	memset(node, 0, sizeof(node));
+	memset(client, 0, sizeof(client));
+	memset(open_, 0, sizeof(open_));
+	memset(pipe_, 0, sizeof(pipe_));
+	memset(snap, 0, sizeof(snap));
+	node[0] = (struct mnode){.used = true, .dir = true, .linked = true};
+	node_new(0, "dev", 3, true);  // 1: nodes below 4 are fixed
+	node_new(0, "tmp", 3, true);  // 2
+	node_new(1, "null", 4, false); // 3
+	node_new(0, "a", 1, true);
+	node_new(4, "b", 1, true);
+}
+
+void model_run(u64 operations, u64 seed)
+{
+	seed_state = seed * 2 + 1;
+	next_pid = 1000;
+	host_context = context;
+	host_start(NODES);
+	host_live[CHECKER] = 999;
+	model_start();
+	memset(w, 0, sizeof(w));
+	EXPECT(host_call(CHECKER, OP_FILES_DESCRIPTORS, w, NULL) == 0);
+	for (op_number = 0; op_number < operations; op_number++) {
+		op_random();
+		answers_check();
+		if (op_number % 512 == 0)
+			tree_check();
+		if (op_number % 64 == 0)
+			nodes_sweep();
+	}
+	for (u32 i = 0; i < SLOTS; i++)
+		if (client[i].live)
+			op_kill(i);
+	answers_check();
+	tree_check();
+	host_live[CHECKER] = 0;
+	host_stop();
+	for (int i = 0; i < NODES; i++)
+		free(node[i].data);
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// The kernel as vm sees it, in the simplest form that tells right from wrong: frames with content, pools, objects, entries.
+#pragma once
+
+#include "../../../user/pager/vm/vm.h"
+
+#include <setjmp.h>
+
+#define ARCHIVE_PAGES 64
+#define FAKE_FRAMES 16384
+
+void fake_boot(u64 user_frames); // a machine with this many frames of user memory and the archive, vm's capabilities in place
+frame_t fake_archive_frame(void);
+
+// What a user program could do at this address.
+struct fake_entry {
+	u32 kind; // ENTRY_*
+	u32 prot;
+	u32 pfn;
+};
+struct fake_entry fake_lookup(u32 slot, u32 page);
+u64 *fake_content(u32 pfn);
+frame_t fake_ref(u32 pfn);
+bool fake_exclusive(u32 pfn);
+err_t fake_reply_map(u32 slot, u64 addr, const struct map_reply *map);
+
+// The last START of a process' thread, and whether it may run.
+struct fake_thread {
+	bool alive, running;
+	u32 starts;
+	u64 pc, sp;
+	u32 copied_from; // pid-like tag of the parent, fork
+	u64 tag;
+};
+struct fake_thread *fake_thread(u32 slot);
+
+extern struct request fake_reply; // the last ipc_reply
+extern u32 fake_replies;
+extern u64 fake_poweroffs;
+
+// Trouble: the n-th call from now that can fail for want of memory does (0: never); the n-th call kills vm before or after it works.
+extern u64 fake_nomem;
+extern u64 fake_kill;
+extern jmp_buf fake_killed;
+extern u64 fake_calls;
+
+u64 fake_check(void);      // violations of the kernel's own invariants and of vm's, each printed
+u64 fake_user_used(void);  // frames of the user pool, children's limits included
+u64 fake_user_owned(void); // of them unmapped and not objects: must be the magazine

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+echo and so did this script
