@@ -28,6 +28,7 @@ struct hart {
 	u64 ready_map;        // bit p: ready[p] not empty
 	struct thread *ready[PRIORITIES];
 	struct thread *fp_owner; // whose registers are in the unit
+	struct trace_event *trace_next, *trace_end; // room in the trace packet being filled (trace.c); equal: none
 	u64 faults;           // page faults taken
 	u64 faults_spurious;  // resolved by the walk
 	u64 syscalls;         // system calls that took a slow path

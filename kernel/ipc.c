@@ -268,17 +268,16 @@ void ipc_reply_map_recv(struct thread *self)
 		receive(self, ep, 0, 0);
 }
 
-// Requests that were received and not answered, one a call: the first thread after the one that R_W1 names.
-static struct thread *next_open(struct endpoint *ep, u64 after)
+// Requests that were received and not answered, one a call, by growing object id of the thread that waits: the first one above `after`, so
+// that a walk neither repeats nor skips when threads come and go meanwhile.
+static struct thread *next_open(struct endpoint *ep, u32 after)
 {
-	struct thread *t = thread_list;
-	if (after) {
-		struct thread *last = object_find((u32)after, TYPE_THREAD);
-		t = last ? last->all_next : NULL;
+	struct thread *best = NULL;
+	for (struct thread *t = thread_list; t; t = t->all_next) {
+		if (t->state == THREAD_WAIT_REPLY && t->wait == ep && object_id(t) > after && (!best || t < best))
+			best = t;
 	}
-	while (t && !(t->state == THREAD_WAIT_REPLY && t->wait == ep))
-		t = t->all_next;
-	return t;
+	return best;
 }
 
 void ipc_recv(struct thread *self)
@@ -289,11 +288,12 @@ void ipc_recv(struct thread *self)
 	u64 flags = IPC_FLAGS(&self->ctx);
 	self->recv_slot = ctx_reg(&self->ctx, R_FLOW) >> 32;
 	if (flags & IPC_REDELIVER) {
-		struct thread *client = next_open(ep, ctx_reg(&self->ctx, r_word(1)));
-		if (client) {
+		struct thread *client = next_open(ep, ctx_reg(&self->ctx, r_word(0)));
+		if (client)
 			deliver_request(client, self, ep);
-			return;
-		}
+		else
+			ctx_set_status(&self->ctx, -ERR_NOENT);
+		return;
 	}
 	receive(self, ep, self->recv_slot, flags);
 }

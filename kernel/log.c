@@ -9,11 +9,8 @@
 
 void log_text(const char *text, u64 bytes)
 {
-	for (u64 i = 0; i < bytes && text[i]; i++) {
-		if (text[i] == '\n')
-			arch_putc('\r');
+	for (u64 i = 0; i < bytes && text[i]; i++)
 		arch_putc(text[i]);
-	}
 }
 
 void log_line(const char *fmt, ...)

@@ -32,6 +32,8 @@ void thread_unwait(struct thread *t)
 		queue_remove(&n->waiters, t);
 		break;
 	case THREAD_WAIT_REPLY:
+		if (t->in_fault == FAULT_PAGE)
+			trace(EVENT_FAULT_DONE, t->fault_addr, -ERR_INTR, reply_word(t));
 		t->call_nr++; // its reply word is stale from now on
 		break;
 	case THREAD_READY:

@@ -76,31 +76,20 @@ enum server_start {
 	SERVER_AGAIN,
 };
 
-/*
- * Open requests of a predecessor. Redelivery is in the order of call numbers and a request that is parked again stays open, so the
- * round ends when the numbers stop growing.
- */
-static always_inline void server_redeliver(cptr_t endpoint, void (*request)(struct request *), void (*notified)(u64))
+// Open requests of a predecessor, each once: the kernel goes on after the reply word it is given.
+static always_inline void server_redeliver(cptr_t endpoint, void (*request)(struct request *))
 {
 	struct request rq = { 0 };
 	u64 last = 0;
 	err_t err;
 
-	while ((err = ipc_recv(endpoint, IPC_REDELIVER | IPC_POLL, 0, &rq)) >= 0) {
-		bool again = !err && rq.reply >> 32 <= last;
-
-		if (err)
-			notified(rq.w[0]);
-		else
-			request(&rq);
-		if (!err && rq.reply) {
-			last = rq.reply >> 32 > last ? rq.reply >> 32 : last;
+	while (!(err = ipc_recv(endpoint, IPC_REDELIVER, last, &rq))) {
+		last = rq.reply;
+		request(&rq);
+		if (rq.reply)
 			(void)ipc_reply(endpoint, &rq); /* STALE: the client was killed meanwhile */
-		}
-		if (again)
-			return;
 	}
-	if (err != -ERR_AGAIN)
+	if (err != -ERR_NOENT)
 		panic("server: redelivery failed with error %d", err);
 }
 
@@ -112,7 +101,7 @@ static always_inline _Noreturn void server_run(cptr_t endpoint, enum server_star
 	err_t err;
 
 	if (start == SERVER_AGAIN)
-		server_redeliver(endpoint, request, notified);
+		server_redeliver(endpoint, request);
 	err = ipc_recv(endpoint, 0, 0, &rq);
 	for (;;) {
 		if (likely(!err)) {

@@ -168,6 +168,11 @@ static void entry(u32 i, const char *path, u64 page, u64 size, u32 flags)
 	e->flags = flags;
 }
 
+u8 host_archive_byte(u32 i)
+{
+	return (u8)(i * 7 + i / 251);
+}
+
 void host_start(u32 count)
 {
 	archive = aligned_alloc(PAGE_SIZE, 8 * PAGE_SIZE);
@@ -180,7 +185,7 @@ void host_start(u32 count)
 	entry(4, "/bad/entry", 7, 2 * PAGE_SIZE, 0); // longer than the archive: left out
 	entry(5, "/empty", 8, 0, 0);
 	for (u32 i = PAGE_SIZE; i < 8 * PAGE_SIZE; i++)
-		archive[i] = (u8)(i * 7 + i / 251);
+		archive[i] = host_archive_byte(i);
 	pages = aligned_alloc(PAGE_SIZE, HOST_PAGES * PAGE_SIZE);
 	ASAN_POISON_MEMORY_REGION(pages, HOST_PAGES * PAGE_SIZE);
 	memset(page_taken, 0, sizeof(page_taken));

@@ -28,6 +28,7 @@ extern u32 host_answer_count;
 
 void host_start(u32 nodes); // a fresh server with an archive of a few files
 void host_stop(void);
+u8 host_archive_byte(u32 i); // content of the archive's files
 u8 *host_buffer(u64 slot);
 u64 host_badge(u32 slot);
 // Sends a request as a client would; returns its status, PARKED when no answer came; w gets the answer's words.

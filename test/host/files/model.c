@@ -426,6 +426,7 @@ static void node_check(int n)
 		path[0] = '/';
 		memcpy(path + 1, node[i].name, len);
 	}
+	snprintf(context, sizeof(context), "op %lu: check %.200s", (unsigned long)op_number, path);
 	strcpy((char *)host_buffer(CHECKER), path);
 	memset(w, 0, sizeof(w));
 	EXPECT(host_call(CHECKER, OP_FILES_STAT, w, NULL) == 0);
@@ -443,7 +444,7 @@ static void node_check(int n)
 	w[0] = fd;
 	w[1] = FILES_BUFFER_SIZE;
 	EXPECT(host_call(CHECKER, OP_FILES_READ, w, NULL) == 0 && w[0] == node[n].size);
-	EXPECT(!memcmp(host_buffer(CHECKER), node[n].data, node[n].size));
+	EXPECT(!node[n].size || !memcmp(host_buffer(CHECKER), node[n].data, node[n].size));
 	memset(w, 0, sizeof(w));
 	w[0] = fd;
 	EXPECT(host_call(CHECKER, OP_FILES_CLOSE, w, NULL) == 0);
@@ -594,7 +595,7 @@ static void write_pipe(struct mpipe *p, u32 s, u64 len, u64 where, bool small, c
 		EXPECT(got == -ERR_PIPE);
 		return;
 	}
-	if (p->writers.n || len > room) {
+	if (len && (p->writers.n || len > room)) {
 		EXPECT(got == PARKED);
 		memcpy(m.bytes, bytes, len);
 		wait_put(&p->writers, m);
@@ -693,7 +694,7 @@ static void op_remove(u32 s, struct mclient *c)
 		want = -ERR_ROFS;
 	else if (!want && dir && has_children(p.node))
 		want = -ERR_NOTEMPTY;
-	snprintf(context, sizeof(context), "op %lu: remove %s", (unsigned long)op_number, path);
+	snprintf(context, sizeof(context), "op %lu: remove %s: %d, not %d", (unsigned long)op_number, path, got, want);
 	EXPECT(got == want);
 	if (!got)
 		node[p.node].linked = false;
@@ -709,6 +710,8 @@ static bool below(int n, int dir)
 
 static err_t rename_want(const struct mpath *a, const struct mpath *b)
 {
+	if (a->name[0] == '.' || b->name[0] == '.')
+		return -ERR_INVAL;
 	if (a->node < 4)
 		return -ERR_ROFS;
 	if (a->node == b->node)
@@ -744,7 +747,7 @@ static void op_rename(u32 s, struct mclient *c)
 	if (!want)
 		want = rename_want(&a, &b);
 	got = call(s, OP_FILES_RENAME, 0, 0, 0);
-	snprintf(context, sizeof(context), "op %lu: rename %s to %s", (unsigned long)op_number, from, to);
+	snprintf(context, sizeof(context), "op %lu: rename %s to %s: %d, not %d", (unsigned long)op_number, from, to, got, want);
 	EXPECT(got == want);
 	if (got || a.node == b.node)
 		return;
@@ -902,13 +905,9 @@ static void op_random(void)
 	u32 s = rnd(SLOTS);
 	struct mclient *c = &client[s];
 
-	if (!c->live) {
-		u32 living = 0;
-
-		for (u32 i = 0; i < SLOTS; i++)
-			living += client[i].live;
-		if (living)
-			return;
+	for (u32 i = 0; i < SLOTS && !c->live; i++)
+		c = &client[s = (s + 1) % SLOTS];
+	if (!c->live) { // nobody lives
 		host_live[s] = next_pid++;
 		*c = (struct mclient){.live = true};
 	}
@@ -938,6 +937,9 @@ static void model_start(void)
 	node_new(1, "null", 4, false); // 3
 	node_new(0, "a", 1, true);
 	node_new(4, "b", 1, true);
+	resize(node_new(5, "deep", 4, false), 100); // the archive's
+	for (u32 i = 0; i < 100; i++)
+		node[6].data[i] = host_archive_byte(6 * PAGE_SIZE + i);
 }
 
 void model_run(u64 operations, u64 seed)

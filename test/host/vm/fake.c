@@ -24,6 +24,7 @@ struct pool {
 	u64 limit, usage, children;
 };
 
+#define VA_MASK 0x3ffffffffful // the host's addresses of vm's own pages are folded into it
 #define MIDS 256
 #define LEAVES 512
 #define ENTRIES 512
@@ -44,6 +45,7 @@ struct cap {
 };
 struct table {
 	struct cap *leaf[CAP_LEAVES];
+	struct object *leaf_object[CAP_LEAVES];
 };
 
 struct object { // bookkeeping of one kernel object
@@ -324,11 +326,11 @@ err_t sys_map(cptr_t aspace, u64 va, cptr_t pool, u64 frame, u64 count, u64 prot
 		*done = 0;
 	if (!as || !own_pool(pool) || !(prot & 7))
 		return -ERR_INVAL;
-	if (!tables_for(as, PAGE_OF(va & 0xfffffffffff), n))
+	if (!tables_for(as, PAGE_OF(va & VA_MASK), n))
 		return -ERR_NOMEM;
 	for (i = 0; i < n; i++) {
 		u64 ref = prot & MAP_RUN ? frame + i : n > 1 ? fake_argument[i] : frame;
-		err_t err = map_entry(as, PAGE_OF(va & 0xfffffffffff) + (u32)i, own_pool(pool), ref, prot, source, word0, word1 + i);
+		err_t err = map_entry(as, PAGE_OF(va & VA_MASK) + (u32)i, own_pool(pool), ref, prot, source, word0, word1 + i);
 
 		if (err)
 			return err;
@@ -357,7 +359,7 @@ err_t sys_unmap(cptr_t aspace, u64 va, u64 count, cptr_t pool, u64 flags, u64 to
 	if (aspace == SLOT_SELF_ASPACE && va == (u64)fake_heap)
 		memcpy(content[scratch_pfn], fake_heap, PAGE_SIZE);
 	for (u64 i = 0; i < n; i++) {
-		struct fake_entry *e = entry_used(as, PAGE_OF(va & 0xfffffffffff) + (u32)i);
+		struct fake_entry *e = entry_used(as, PAGE_OF(va & VA_MASK) + (u32)i);
 		u32 pfn;
 
 		if (!e)
@@ -533,15 +535,13 @@ static void unref(struct object *o);
 static void table_destroy(struct table *t)
 {
 	for (u32 l = 0; l < CAP_LEAVES; l++) {
-		struct object *leaf;
-
 		if (!t->leaf[l])
 			continue;
 		for (u32 i = 0; i < CAP_PER_LEAF; i++)
 			if (t->leaf[l][i].object)
 				unref(t->leaf[l][i].object);
-		leaf = (struct object *)t->leaf[l][0].object; /* slot 0 is never used: it names the leaf's frame */
-		(void)leaf;
+		slot_put(t->leaf_object[l]);
+		free(t->leaf_object[l]);
 		free(t->leaf[l]);
 	}
 }
@@ -560,24 +560,12 @@ static void aspace_destroy(struct aspace *as)
 	as->pool->usage -= as->tables;
 }
 
-static struct object *leaf_objects[FAKE_FRAMES]; // by frame: the leaf that lies in it
-static struct table *leaf_tables[FAKE_FRAMES];
-
 static void unref(struct object *o)
 {
 	if (--o->refs)
 		return;
-	if (o->type == TYPE_CAPTABLE) {
-		for (u32 pfn = 0; pfn < FAKE_FRAMES; pfn++) {
-			if (leaf_tables[pfn] != &o->table)
-				continue;
-			slot_put(leaf_objects[pfn]);
-			free(leaf_objects[pfn]);
-			leaf_objects[pfn] = NULL;
-			leaf_tables[pfn] = NULL;
-		}
+	if (o->type == TYPE_CAPTABLE)
 		table_destroy(&o->table);
-	}
 	if (o->type == TYPE_ASPACE)
 		aspace_destroy(&o->aspace);
 	if (o->type == TYPE_POOL) {
@@ -608,8 +596,7 @@ static err_t object_init(struct object *o, struct pool *home, struct table *dst,
 		if (dst_slot >= CAP_LEAVES || dst->leaf[dst_slot])
 			return -ERR_FULL;
 		dst->leaf[dst_slot] = calloc(CAP_PER_LEAF, sizeof(struct cap));
-		leaf_objects[o->pfn] = o;
-		leaf_tables[o->pfn] = dst;
+		dst->leaf_object[dst_slot] = o;
 		return 0;
 	case TYPE_THREAD:
 		o->thread.alive = true;
@@ -998,6 +985,16 @@ static u64 check_aspace(u32 slot, u32 *counts)
 	return bad;
 }
 
+// Object frames without objects in them.
+static u64 spare_frames(void)
+{
+	u64 n = 0;
+
+	for (u32 i = 0; i < OBJECT_FRAMES; i++)
+		n += vms->object[i].frame && frame_get(&user_pool.pool, vms->object[i].frame, OWNED);
+	return n;
+}
+
 u64 fake_check(void)
 {
 	static u32 counts[FAKE_FRAMES];
@@ -1006,7 +1003,7 @@ u64 fake_check(void)
 	memset(counts, 0, sizeof(counts));
 	for (u32 slot = 0; slot < PROCS; slot++)
 		bad += check_aspace(slot, counts) + vma_check(&procs[slot]);
-	for (u32 m = 0; m < MIDS; m++)
+	for (u32 m = 0; m < MIDS; m++) /* vm's own: the zero page */
 		for (u32 l = 0; own_aspace.aspace.mid[m] && l < LEAVES; l++)
 			for (u32 i = 0; own_aspace.aspace.mid[m][l] && i < ENTRIES; i++)
 				if (own_aspace.aspace.mid[m][l][i].kind)
@@ -1021,7 +1018,7 @@ u64 fake_check(void)
 	usage += own_as(proc_cap(0, CAP_ASPACE)) ? own_as(proc_cap(0, CAP_ASPACE))->tables : 0;
 	if (usage != user_pool.pool.usage)
 		bad++, printf("user pool: usage %lu, %lu frames\n", (unsigned long)user_pool.pool.usage, (unsigned long)usage);
-	if (fake_user_owned() != magazine.top + leftover_object_frames())
+	if (fake_user_owned() != magazine.top + spare_frames())
 		bad++, printf("%lu frames are nobody's (magazine %u)\n", (unsigned long)fake_user_owned(), magazine.top);
 	return bad;
 }

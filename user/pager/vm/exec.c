@@ -48,26 +48,28 @@ static err_t scratch_open(frame_t source, frame_t *frame)
 	return err;
 }
 
-static void scratch_close(void)
+void scratch_close(void)
 {
 	(void)sys_unmap(SLOT_SELF_ASPACE, SCRATCH, 1, CAP_NULL, 0, 0, NULL, NULL, NULL, NULL);
 }
 
+// All frames at once, so that none of them is overwritten in the magazine's list while it is on its way (magazine_recover).
 static err_t tails_prepare(struct exec *x)
 {
-	for (u32 i = 0; i < x->elf.count; i++) {
+	err_t err = magazine_refill(ELF_SEGMENTS + 1);
+
+	for (u32 i = 0; i < x->elf.count && !err; i++) {
 		const struct elf_segment *seg = &x->elf.segment[i];
-		err_t err;
 
 		if (!seg->tail)
 			continue;
 		err = scratch_open(archive_frame(x->image + seg->file_page + seg->file_end - 1 - seg->start), &x->tail[i]);
 		if (err)
-			return err;
+			break;
 		__builtin_memset((char *)SCRATCH + seg->tail, 0, PAGE_SIZE - seg->tail);
 		scratch_close();
 	}
-	return 0;
+	return err;
 }
 
 static void tails_return(struct exec *x)

@@ -42,6 +42,15 @@ err_t magazine_refill(u32 want)
 	return 0;
 }
 
+// A frame that went on to hold kernel objects is still listed here when nothing came after it.
+static bool is_object_frame(frame_t frame)
+{
+	for (u32 i = 0; i < OBJECT_FRAMES; i++)
+		if (vms->object[i].frame == frame)
+			return true;
+	return false;
+}
+
 void magazine_recover(void)
 {
 	frame_t kept[MAGAZINE];
@@ -54,7 +63,8 @@ void magazine_recover(void)
 
 		for (u32 k = 0; k < n; k++)
 			twice |= kept[k] == frame;
-		if (!frame || twice || sys_frame_mark(SLOT_CLIENT_POOL, frame, MARK_STAT, 0, 0, &state, &counts, NULL, NULL))
+		if (!frame || twice || is_object_frame(frame) ||
+		    sys_frame_mark(SLOT_CLIENT_POOL, frame, MARK_STAT, 0, 0, &state, &counts, NULL, NULL))
 			continue;
 		if (!counts)
 			kept[n++] = frame;

@@ -87,6 +87,6 @@ _Noreturn void server_main(const struct server_info *info)
 		panic("vm: the state segment has %lu pages, %lu are needed (user/boot.manifest)", (unsigned long)info->state_pages,
 		      (unsigned long)((sizeof(struct vm_state) + PAGE_SIZE - 1) / PAGE_SIZE));
 	if (vm_open((void *)STATE_VA) == STATE_KEPT)
-		server_redeliver(SLOT_SELF_ENDPOINT, redelivered, vm_notified);
+		server_redeliver(SLOT_SELF_ENDPOINT, redelivered);
 	serve();
 }

@@ -5,7 +5,7 @@
  *
  *	frame: none --magazine--> listed, empty <--object_make, object_release--> in use;  empty and one too many --> freed
  *
- * A slot whose object outlives its capability here (someone else holds one) answers EXIST: it is passed over until it is released again.
+ * A slot whose object outlives its capability here (someone else holds one) answers EXIST and is passed over from then on.
  */
 #include "vm.h"
 
@@ -81,6 +81,12 @@ err_t object_make(struct proc *p, u32 kind, cptr_t table, u64 slot, u64 arg, u64
 		hint[kind] = (u16)i;
 		place = (u32)__builtin_ctzl(~used[i]);
 		err = sys_object_create(SLOT_CLIENT_POOL, vms->object[i].frame, place, kinds[kind].type, table, slot, arg, id);
+		if (err == -ERR_STALE) {
+			/* A predecessor freed the frame and was killed before it could say so. */
+			frame_list((u32)i, 0, 0);
+			empties[kind]--;
+			continue;
+		}
 		if (err && err != -ERR_EXIST)
 			return err;
 		if (!used[i])
@@ -109,7 +115,7 @@ void object_release(struct proc *p, u32 kind)
 	if (used[i])
 		return;
 	if (empties[kind] < SPARE_FRAMES || sys_frame_free(SLOT_CLIENT_POOL, 0, vms->object[i].frame, FREE_DISCARD, NULL))
-		empties[kind]++; /* kept; also when the kernel still uses it (BUSY) */
+		empties[kind]++; /* kept; also when the kernel still uses it (STALE: not OWNED again) */
 	else
 		frame_list(i, 0, 0);
 }

@@ -64,10 +64,6 @@ void record_rebuild(void)
 		}
 		vma_link(&procs[v->owner], (u16)i);
 	}
-	/* The shadow's tree must be whole before its mappings are counted. */
-	for (u32 i = 1; i < VMAS; i++)
-		if (vms->vma[i].kind == VMA_SHARED && vms->vma[i].owner)
-			shared_hold(&vms->vma[i]);
 }
 
 void proc_stage(const struct proc *p, const struct proc_record *record)

@@ -80,6 +80,7 @@ enum state_found vm_open(void *segment)
 
 	record_rebuild();
 	object_recover();
+	scratch_close();
 	magazine_recover();
 	shared_recover();
 	proc_recover();

@@ -100,6 +100,8 @@ void shared_recover(void)
 		if (!holders[i])
 			shadow_free(i);
 	}
+	if (proc_record(shadow)->object[OBJ_ASPACE])
+		rss_count(shadow);
 }
 
 // The frame of a page of v, made when nobody has touched it yet. NOMEM.

@@ -280,4 +280,4 @@ void proc_recover(void);
 const char *proc_name(const struct proc *p);
 
 // exec.c
-err_t exec_spawn(struct proc *p, u64 image, u64 size) must_check;
+void scratch_close(void);

@@ -333,6 +333,12 @@ err_t files_op_unlink(struct request *rq)
 	return 0;
 }
 
+// The root, . and .. name a directory that has another name elsewhere.
+static bool has_own_name(const struct path *p)
+{
+	return p->name_len && !(p->name[0] == '.' && (p->name_len == 1 || (p->name_len == 2 && p->name[1] == '.')));
+}
+
 // What is at the new name, if anything, must give way: a file to a file, an empty directory to a directory.
 static err_t rename_over(u32 from, u32 to)
 {
@@ -365,11 +371,13 @@ err_t files_op_rename(struct request *rq)
 		err = path_find(c->cwd, &to);
 	if (err)
 		return err;
+	if (!has_own_name(&from) || !has_own_name(&to))
+		return -ERR_INVAL;
 	if (node_at(from.node)->fixed)
 		return -ERR_ROFS;
 	if (from.node == to.node)
 		return 0;
-	// the name must be one that can be given: not /, . or ..; and a directory does not go below itself
+	// a directory does not go below itself
 	if (node_inside(to.dir, from.node) || (to.must_dir && node_at(from.node)->kind != FD_DIR))
 		return -ERR_INVAL;
 	if (to.node && node_at(to.node)->kind == FD_DIR && node_inside(from.node, to.node))

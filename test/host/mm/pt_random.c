@@ -1,0 +1,896 @@
+// SPDX-License-Identifier: MIT
+// Random page-table operations against a simple oracle: for each address space an array of what each page should be, for each frame what its
+// struct page should say and what its memory should hold. After each operation the pages it named are compared with the tables; now and then
+// everything is, and the kernel's self-check runs. A call may stop early where it says so; then the oracle follows as far as it came.
+//
+// What the oracle does not follow: A bits (they may be lost to a flush that is not needed), and where a bounded call stops without an error.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <mm/buddy.h>
+#include <mm/pgtable.h>
+#include <test/host/mm/machine.h>
+
+#define SPACES 3
+#define BLOCKS 6
+#define PAGES (BLOCKS * PT_ENTRIES)
+#define RAM 3072
+#define FRAMES 1400
+#define POOLS_USED 2
+
+struct page_model {
+	u8 kind, prot;
+	bool large, dirty, device;
+	u32 pfn;
+	u64 token;
+};
+
+struct frame_model {
+	frame_t ref; // 0: not ours
+	u8 pool;
+	u32 mapcount, pins;
+	bool dirty, swapcache, presentable, evicting;
+	u64 value; // first word of its memory, once presentable
+};
+
+static struct page_model model[SPACES][PAGES];
+static struct frame_model frames_of_ram[RAM + 1], *frame; // indexed by pfn
+static u32 owned[FRAMES], owned_count; // pfns
+static struct aspace *space[SPACES];
+static struct pool root, pool[POOLS_USED], table_pool[SPACES];
+static vaddr_t block_va[BLOCKS];
+static u64 now; // number of the operation, for messages
+static u64 made[16]; // operations that did something, by kind
+
+#define CHECK(cond, ...)                                                                                               \
+	do {                                                                                                           \
+		if (!(cond)) {                                                                                         \
+			fprintf(stderr, "operation %lu: %s: ", now, #cond);                                            \
+			fprintf(stderr, __VA_ARGS__);                                                                  \
+			fprintf(stderr, "\n");                                                                         \
+			abort();                                                                                       \
+		}                                                                                                      \
+	} while (0)
+
+static vaddr_t page_va(u32 i)
+{
+	return block_va[i / PT_ENTRIES] + i % PT_ENTRIES * PAGE_SIZE;
+}
+
+static u32 va_page(vaddr_t va)
+{
+	for (u32 b = 0; b < BLOCKS; b++) {
+		if (va >= block_va[b] && va < block_va[b] + LARGE_PAGES * PAGE_SIZE)
+			return b * PT_ENTRIES + (va - block_va[b]) / PAGE_SIZE;
+	}
+	abort();
+}
+
+// ---- comparing
+
+static void compare_page(u32 s, u32 i)
+{
+	const struct page_model *m = &model[s][i];
+	vaddr_t va = page_va(i);
+	pte_t *slot = pt_slot(space[s], va, 0), e;
+	if (m->large || !slot) {
+		pte_t *large = pt_slot(space[s], va, ARCH_LARGE_LEVEL);
+		e = large ? *large : 0;
+		CHECK(!m->large == !e && !pte_is_table(e), "space %u page %u (%lx): large %u, entry %lx", s, i, va, m->large, e);
+		if (!m->large) {
+			CHECK(m->kind == ENTRY_EMPTY, "space %u page %u (%lx): kind %u, no table", s, i, va, m->kind);
+			return;
+		}
+	} else {
+		e = *slot;
+	}
+	CHECK(pte_kind(e) == m->kind, "space %u page %u (%lx): kind %u, entry %lx", s, i, va, m->kind, e);
+	if (m->kind == ENTRY_TOKEN)
+		CHECK(pte_token(e) == m->token, "space %u page %u: token %lx, entry %lx", s, i, m->token, e);
+	if (m->kind != ENTRY_LEAF && m->kind != ENTRY_HELD)
+		return;
+	u32 first = m->large ? m->pfn - i % PT_ENTRIES : m->pfn;
+	CHECK(pte_pfn(e) == first, "space %u page %u: pfn %x, entry %lx", s, i, first, e);
+	CHECK(pte_prot(e) == m->prot, "space %u page %u: prot %x, entry %lx", s, i, m->prot, e);
+	CHECK(pte_dirty(e) == m->dirty, "space %u page %u: dirty %u, entry %lx", s, i, m->dirty, e);
+}
+
+static void compare_frame(u32 pfn)
+{
+	const struct frame_model *f = &frame[pfn];
+	const struct page *page = pfn_to_page(pfn);
+	if (!f->ref) {
+		CHECK(page->state != PAGE_OWNED || page->pool == root.id || page->pool > pool[1].id, "frame %x is lost", pfn);
+		return;
+	}
+	CHECK(frame_ref(page) == f->ref, "frame %x: reference", pfn);
+	CHECK(page->mapcount == f->mapcount, "frame %x: mapcount %u, expected %u", pfn, page->mapcount, f->mapcount);
+	CHECK(page->state == (f->evicting ? PAGE_EVICTING : PAGE_OWNED), "frame %x: state %u", pfn, page->state);
+	CHECK(!(page->marks & PAGE_DIRTY) == !f->dirty, "frame %x: dirty %u", pfn, f->dirty);
+	CHECK(!(page->marks & PAGE_SWAPCACHE) == !f->swapcache, "frame %x: swapcache %u", pfn, f->swapcache);
+	CHECK(!(page->marks & PAGE_ZEROED) == !f->presentable, "frame %x: presentable %u", pfn, f->presentable);
+	if (f->presentable)
+		CHECK(*(u64 *)page_address(page) == f->value, "frame %x: content %lx, expected %lx", pfn, *(u64 *)page_address(page), f->value);
+}
+
+static void compare_range(u32 s, u32 from, u32 to)
+{
+	for (u32 i = from; i < to; i++) {
+		compare_page(s, i);
+		if (model[s][i].kind == ENTRY_LEAF || model[s][i].kind == ENTRY_HELD)
+			compare_frame(model[s][i].pfn);
+	}
+}
+
+static void compare_all(void)
+{
+	for (u32 s = 0; s < SPACES; s++)
+		compare_range(s, 0, PAGES);
+	for (u32 pfn = mem.base; pfn < mem.limit; pfn++)
+		compare_frame(pfn);
+	machine_check_tlbs();
+}
+
+// ---- what happens to a page in the oracle
+
+static bool counts(const struct page_model *m)
+{
+	return m->kind == ENTRY_LEAF || m->kind == ENTRY_HELD;
+}
+
+static void model_drop(struct page_model *m)
+{
+	if (counts(m)) {
+		frame[m->pfn].mapcount--;
+		frame[m->pfn].dirty |= m->dirty;
+	}
+	*m = (struct page_model){0};
+}
+
+static void model_gone(u32 pfn)
+{
+	frame[pfn] = (struct frame_model){0};
+	for (u32 i = 0; i < owned_count; i++) {
+		if (owned[i] == pfn) {
+			owned[i] = owned[--owned_count];
+			return;
+		}
+	}
+}
+
+static u64 page_pool(u32 s, u32 i) // the window's pool: 0, 1, or 2 for none
+{
+	const struct window *w = aspace_window(space[s], page_va(i));
+	return !w ? 2 : w->pool == &pool[1];
+}
+
+// ---- choosing
+
+// Some pages that follow each other: blocks 0-2 and 3-4 do.
+static u32 pick_range(u32 *from, u32 most)
+{
+	static const u32 start[] = {0, 3, 5, 6};
+	u32 g = rnd(3), low = start[g] * PT_ENTRIES, high = start[g + 1] * PT_ENTRIES;
+	*from = low + rnd(high - low);
+	if (!rnd(4)) // near where tables meet
+		*from = low + (rnd((high - low) / PT_ENTRIES) * PT_ENTRIES + (high - low) + rnd(16) - 8) % (high - low);
+	u32 n = 1 + (rnd(8) ? rnd(24) : rnd(most));
+	return n < high - *from ? n : high - *from;
+}
+
+static u32 pick_block_range(u32 *from)
+{
+	*from = rnd(BLOCKS) * PT_ENTRIES;
+	return PT_ENTRIES;
+}
+
+static frame_t pick_frame(u32 *p)
+{
+	if (!owned_count)
+		return 0;
+	u32 pfn = owned[rnd(owned_count)];
+	*p = frame[pfn].pool;
+	frame_t ref = frame[pfn].ref;
+	return rnd(50) ? ref : ref + (rnd(2) ? 1ul << 32 : -(1ul << 32)); // now and then stale
+}
+
+static struct frame_model *named(frame_t ref, u32 p)
+{
+	u32 pfn = ref;
+	if (pfn < mem.base || pfn >= mem.limit || frame[pfn].ref != ref || frame[pfn].pool != p)
+		return NULL;
+	return &frame[pfn];
+}
+
+static void maybe_inject(u32 s)
+{
+	table_pool[s].inject = rnd(6) ? 0 : 1 + rnd(4);
+}
+
+struct counts {
+	u64 tables, usage, leaves;
+};
+
+static struct counts count_space(u32 s)
+{
+	return (struct counts){space[s]->tables, table_pool[s].usage - space[s]->stash_count, space[s]->leaves};
+}
+
+static void same_counts(u32 s, struct counts before)
+{
+	struct counts after = count_space(s);
+	CHECK(!memcmp(&before, &after, sizeof(before)), "space %u: tables %lu -> %lu, leaves %lu -> %lu", s, before.tables, after.tables, before.leaves,
+	      after.leaves);
+}
+
+// ---- operations
+
+static void op_alloc(void)
+{
+	u32 p = rnd(POOLS_USED), order = rnd(12) ? 0 : rnd(8) ? 4 : 9;
+	u64 done, flags = rnd(3) ? 0 : ALLOC_LAZY;
+	frame_t ref;
+	if (owned_count + (1u << order) > FRAMES || frame_alloc(&pool[p], order, 1, flags, &ref, &done))
+		return;
+	made[0]++;
+	for (u32 i = 0; i < 1u << order; i++) {
+		u32 pfn = (u32)ref + i;
+		CHECK(!frame[pfn].ref, "frame %x given out twice", pfn);
+		const struct page *page = pfn_to_page(pfn);
+		frame[pfn] = (struct frame_model){.ref = frame_ref(page), .pool = p, .presentable = page->marks & PAGE_ZEROED};
+		if (frame[pfn].presentable)
+			frame[pfn].value = *(u64 *)page_address(page);
+		CHECK(flags & ALLOC_LAZY || order > 5 || (frame[pfn].presentable && !frame[pfn].value), "frame %x not zeroed", pfn);
+		owned[owned_count++] = pfn;
+	}
+}
+
+static void op_free(void)
+{
+	u32 p;
+	frame_t ref = pick_frame(&p);
+	struct frame_model *f = named(ref, p);
+	bool ok = f && !f->mapcount && !f->pins;
+	err_t err = ref ? frame_free(&pool[p], ref, FREE_DISCARD | FRAME_FREE_EVICT) : -ERR_STALE;
+	CHECK(!err == ok, "frame_free %lx: %d", ref, err);
+	made[1] += ok;
+	if (ok)
+		model_gone(ref);
+}
+
+static void op_pin(void)
+{
+	u32 p;
+	paddr_t pa;
+	frame_t ref = pick_frame(&p);
+	struct frame_model *f = named(ref, p);
+	if (!f)
+		return;
+	s64 delta = f->pins ? -1 : rnd(4) ? 0 : 1;
+	if (!delta || frame_pin(&pool[p], ref, delta, &pa))
+		return;
+	f->pins += delta;
+	if (!f->presentable) {
+		f->presentable = true;
+		f->value = 0;
+	}
+}
+
+// The frame of a map that is about to be made: the error it must give, in the order in which the kernel looks.
+static err_t expect_entry(const struct page_model *m, struct frame_model *f, u64 flags, struct frame_model *source, u64 filled)
+{
+	if (!f)
+		return -ERR_STALE;
+	u32 pfn = f - frame;
+	if (flags & MAP_IF_EMPTY && m->kind != ENTRY_EMPTY)
+		return -ERR_EXIST;
+	if (flags & MAP_IF_TOKEN && counts(m))
+		return -ERR_EXIST;
+	struct frame_model *same = source ? source : f;
+	if (flags & MAP_IF_SAME && (!counts(m) || m->pfn != same - frame || m->device))
+		return -ERR_STALE;
+	if (flags & MAP_IF_EXCLUSIVE && (f->mapcount != 1 || !counts(m) || m->pfn != pfn))
+		return -ERR_BUSY;
+	bool fill = flags & (MAP_ZERO | MAP_COPY) || !f->presentable;
+	if (fill && filled >= BATCH_FILL)
+		return -ERR_AGAIN;
+	if (flags & MAP_COPY && source == f)
+		return -ERR_INVAL;
+	if (flags & (MAP_ZERO | MAP_COPY) && (f->mapcount || f->evicting || f->swapcache))
+		return -ERR_BUSY;
+	return 0;
+}
+
+static void apply_entry(struct page_model *m, struct frame_model *f, u64 flags, struct frame_model *source, u64 *filled)
+{
+	if (flags & (MAP_ZERO | MAP_COPY) || !f->presentable)
+		++*filled;
+	if (flags & MAP_COPY) {
+		if (!source->presentable) {
+			source->presentable = true;
+			source->value = 0;
+		}
+		f->value = source->value;
+		f->dirty = true;
+	} else if (flags & MAP_ZERO || !f->presentable) {
+		f->value = 0;
+	}
+	f->presentable = true;
+	f->evicting = false;
+	f->mapcount++;
+	model_drop(m);
+	u64 prot = pt_prot(flags);
+	if (f->swapcache)
+		prot &= ~PROT_WRITE;
+	bool held = flags & MAP_HELD;
+	*m = (struct page_model){.kind = held ? ENTRY_HELD : ENTRY_LEAF, .prot = prot, .pfn = f - frame};
+	m->dirty = !held && flags & MAP_TOUCH && prot & PROT_WRITE;
+}
+
+static u64 pick_map_flags(void)
+{
+	static const u64 conditions[] = {0, 0, 0, MAP_IF_EMPTY, MAP_IF_TOKEN, MAP_IF_SAME};
+	u64 flags = 1 + rnd(7);
+	flags |= conditions[rnd(6)];
+	flags |= rnd(8) ? 0 : MAP_ZERO;
+	flags |= rnd(8) ? 0 : MAP_HELD;
+	flags |= rnd(16) ? 0 : MAP_IF_EXCLUSIVE;
+	flags |= rnd(4) ? 0 : MAP_TOUCH;
+	return flags;
+}
+
+static void op_map(void)
+{
+	u32 s = rnd(SPACES), from, p = rnd(POOLS_USED), n = pick_range(&from, BATCH), fp;
+	u64 list[BATCH], pairs[2 * BATCH_FILL], done, filled = 0, flags = pick_map_flags(), shape = rnd(3);
+	frame_t first = pick_frame(&fp);
+	if (!first)
+		return;
+	p = fp;
+	struct map_request rq = {.va = page_va(from), .pool = &pool[p], .count = n, .flags = flags, .window = WINDOW_ANY, .frame = first};
+	struct frame_model *source = NULL;
+	if (flags & MAP_IF_SAME && rnd(2) && counts(&model[s][from])) { // as a COW fault does
+		source = &frame[model[s][from].pfn];
+		p = source->pool;
+		rq.pool = &pool[p];
+		rq.source = source->ref;
+		rq.count = n = 1;
+		rq.flags = flags = (flags & ~(u64)MAP_ZERO) | (rnd(2) ? MAP_COPY : 0);
+		shape = 2;
+	}
+	u32 at[BATCH];
+	n = shape == 1 && n > BATCH_FILL ? BATCH_FILL : n;
+	rq.count = n;
+	for (u32 i = 0; i < n; i++) {
+		u32 ignore;
+		list[i] = shape == 2 ? first + i : pick_frame(&ignore);
+		at[i] = from + i;
+		if (shape == 1) {
+			at[i] = from / PT_ENTRIES * PT_ENTRIES + rnd(PT_ENTRIES);
+			pairs[2 * i] = list[i];
+			pairs[2 * i + 1] = (u64)at[i] - from;
+		}
+	}
+	if (shape == 0)
+		rq.list = list;
+	else if (shape == 1)
+		rq.pairs = pairs;
+	bool large = false;
+	for (u32 i = 0; i < n; i++)
+		large |= model[s][at[i]].large;
+	maybe_inject(s);
+	struct counts before = count_space(s);
+	err_t err = aspace_map(space[s], &rq, &done);
+	CHECK(done <= n, "map did %lu of %u", done, n);
+	if (err == -ERR_NOMEM) {
+		CHECK(done == 0 && table_pool[s].inject == 0, "NOMEM after %lu", done);
+		same_counts(s, before);
+	} else if (large) {
+		CHECK(err == -ERR_EXIST && !done, "map under a large leaf: %d", err);
+		same_counts(s, before);
+	} else {
+		for (u32 i = 0; i < n; i++) {
+			struct frame_model *f = named(list[i], p);
+			err_t expected = expect_entry(&model[s][at[i]], f, flags, source, filled);
+			if (expected) {
+				CHECK(done == i && err == (expected == -ERR_AGAIN ? 0 : expected), "map entry %u of %u: %d after %lu, expected %d", i, n,
+				      err, done, expected);
+				break;
+			}
+			CHECK(done > i, "map stopped at %u of %u: %d", i, n, err);
+			apply_entry(&model[s][at[i]], f, flags, source, &filled);
+		}
+		made[2] += done;
+	}
+	table_pool[s].inject = 0;
+	compare_range(s, from, from + 1);
+	for (u32 i = 0; i < n; i++)
+		compare_range(s, at[i], at[i] + 1);
+}
+
+static void op_map_large(void)
+{
+	u32 s = rnd(SPACES), from;
+	u64 done, filled = 0, flags = (1 + rnd(7)) | MAP_LARGE | (rnd(3) ? 0 : MAP_IF_EMPTY) | (rnd(8) ? 0 : MAP_HELD);
+	pick_block_range(&from);
+	u32 pfn = (mem.base + rnd(RAM)) & ~511u;
+	if (pfn < mem.base || !frame[pfn].ref)
+		return;
+	u32 p = frame[pfn].pool;
+	struct map_request rq = {.va = page_va(from), .pool = &pool[p], .count = 1, .flags = flags, .window = WINDOW_ANY, .frame = frame[pfn].ref};
+	err_t expected = 0;
+	if (model[s][from].large) {
+		expected = flags & MAP_IF_EMPTY ? -ERR_EXIST : 0;
+	} else {
+		for (u32 i = 0; i < PT_ENTRIES; i++)
+			expected = model[s][from + i].kind ? -ERR_EXIST : expected;
+	}
+	for (u32 i = 0; i < PT_ENTRIES && !expected; i++) {
+		if (!named(frame[pfn].ref + i, p)) {
+			expected = -ERR_STALE;
+		} else if (!frame[pfn + i].presentable || frame[pfn + i].evicting) {
+			if (filled >= BATCH_FILL)
+				expected = -ERR_AGAIN;
+			filled += !frame[pfn + i].presentable && !expected;
+		}
+	}
+	err_t err = aspace_map(space[s], &rq, &done);
+	CHECK(err == expected && done == !err, "large map: %d, expected %d", err, expected);
+	bool swapcache = false;
+	for (u32 i = 0; i < PT_ENTRIES; i++) { // what was made presentable stays so
+		struct frame_model *f = &frame[pfn + i];
+		const struct page *page = pfn_to_page(pfn + i);
+		if (f->ref && !f->presentable && page->marks & PAGE_ZEROED) {
+			f->presentable = true;
+			f->value = 0;
+		}
+		if (f->ref && f->evicting && page->state == PAGE_OWNED)
+			f->evicting = false;
+		swapcache |= f->swapcache;
+	}
+	if (err)
+		return;
+	made[3]++;
+	u8 prot = pt_prot(flags) & (swapcache ? ~PROT_WRITE : ~0);
+	for (u32 i = 0; i < PT_ENTRIES; i++) {
+		struct page_model *m = &model[s][from + i];
+		frame[pfn + i].mapcount++;
+		model_drop(m);
+		*m = (struct page_model){.kind = flags & MAP_HELD ? ENTRY_HELD : ENTRY_LEAF, .prot = prot, .pfn = pfn + i, .large = true};
+	}
+	compare_range(s, from, from + PT_ENTRIES);
+}
+
+// Where a range that must not cut a large entry has to stop: the first page of a large entry that is not in it as a whole.
+static u32 cut_at(u32 s, u32 from, u32 n)
+{
+	for (u32 i = 0; i < n; i++) {
+		u32 at = from + i;
+		if (model[s][at].large && (at % PT_ENTRIES ? i == 0 : n - i < PT_ENTRIES))
+			return i;
+		if (model[s][at].large)
+			i += PT_ENTRIES - 1;
+	}
+	return n;
+}
+
+static void op_unmap(void)
+{
+	u32 s = rnd(SPACES), from, n = rnd(12) ? pick_range(&from, 600) : pick_block_range(&from), p = rnd(POOLS_USED);
+	u64 flags = (rnd(3) ? 0 : UNMAP_FREE) | (rnd(2) ? UNMAP_TOKENS : 0), token = rnd(6) ? 0 : 1 + rnd(1000), list[2 * BATCH];
+	struct unmap_result r;
+	u32 cut = cut_at(s, from, n);
+	if (token) {
+		for (u32 i = 0; i < n && cut == n; i++)
+			cut = model[s][from + i].large ? i : n;
+	}
+	err_t err = aspace_unmap(space[s], WINDOW_ANY, page_va(from), n, flags & UNMAP_FREE ? &pool[p] : NULL, flags, token, list, &r);
+	CHECK(r.done <= cut && (err ? err == -ERR_INVAL && r.done == cut && cut < n : r.done == n || r.removed + r.tokens >= 1), "unmap: %d, %lu of %u, cut %u",
+	      err, r.done, n, cut);
+	u64 removed = 0, tokens = 0, freed = 0;
+	for (u32 i = 0; i < r.done; i++) {
+		struct page_model *m = &model[s][from + i];
+		bool first = !m->large || (from + i) % PT_ENTRIES == 0;
+		u32 pfn = m->pfn;
+		if (m->kind == ENTRY_EMPTY)
+			continue;
+		bool frees = counts(m) && flags & UNMAP_FREE;
+		removed += counts(m) && first;
+		if (m->kind == ENTRY_TOKEN && m->token != TOKEN_REVOKED) {
+			if (flags & UNMAP_TOKENS)
+				CHECK(list[2 * tokens] == m->token && list[2 * tokens + 1] == page_va(from + i), "token %lu of the list", tokens);
+			tokens++;
+		}
+		model_drop(m);
+		struct frame_model *f = &frame[pfn];
+		if (frees && !f->mapcount && f->pool == p && !f->pins && !f->swapcache) {
+			model_gone(pfn);
+			freed++;
+		}
+		if (token)
+			*m = (struct page_model){.kind = ENTRY_TOKEN, .token = token};
+	}
+	CHECK(r.removed == removed && r.tokens == tokens && r.freed == freed, "unmap: removed %lu %lu, tokens %lu %lu, freed %lu %lu", r.removed, removed,
+	      r.tokens, tokens, r.freed, freed);
+	made[4] += removed;
+	compare_range(s, from, from + n);
+}
+
+static u8 grant(const struct page_model *m, u64 prot)
+{
+	const struct frame_model *f = &frame[m->pfn];
+	u32 n = m->large ? PT_ENTRIES : 1;
+	for (u32 i = 0; i < n; i++) {
+		if (f[i].mapcount != 1 || f[i].swapcache)
+			return prot & ~PROT_WRITE;
+	}
+	return prot;
+}
+
+static void model_split(u32 s, u32 at)
+{
+	for (u32 i = at & ~511u; i < (at & ~511u) + PT_ENTRIES; i++)
+		model[s][i].large = false;
+}
+
+static void op_protect(void)
+{
+	u32 s = rnd(SPACES), from, n = rnd(12) ? pick_range(&from, 600) : pick_block_range(&from);
+	u64 prot = rnd(8), flags = prot | (rnd(3) ? 0 : PROTECT_SPLIT), done, changed;
+	bool low = model[s][from].large && from % PT_ENTRIES, end_cut = (from + n) % PT_ENTRIES && model[s][from + n].large;
+	maybe_inject(s);
+	struct counts before = count_space(s);
+	err_t err = aspace_protect(space[s], WINDOW_ANY, page_va(from), n, flags, &done, &changed);
+	if (err == -ERR_NOMEM) {
+		CHECK((low || end_cut) && done == 0 && !table_pool[s].inject, "protect NOMEM");
+		same_counts(s, before);
+	} else if ((low || end_cut) && !(flags & PROTECT_SPLIT)) {
+		CHECK(err == -ERR_INVAL && done == 0, "protect cuts a large entry: %d", err);
+	} else {
+		CHECK(!err && done <= n, "protect: %d", err);
+		if (low)
+			model_split(s, from);
+		if (end_cut)
+			model_split(s, from + n);
+		prot = pt_prot(prot);
+		u64 would = 0;
+		for (u32 i = 0; i < done; i++) {
+			struct page_model *m = &model[s][from + i];
+			if (!counts(m))
+				continue;
+			bool first = !m->large || (from + i) % PT_ENTRIES == 0;
+			u8 get = m->large && !first ? model[s][from + i - 1].prot : grant(m, prot);
+			if (!prot) {
+				would += m->kind == ENTRY_LEAF && first;
+				frame[m->pfn].dirty |= m->dirty;
+				m->dirty = false;
+				m->kind = ENTRY_HELD;
+			} else {
+				would += first && (m->kind == ENTRY_HELD || m->prot != get);
+				m->kind = ENTRY_LEAF;
+				m->prot = get;
+			}
+		}
+		CHECK(would == changed, "protect changed %lu, expected %lu", changed, would);
+		made[5] += changed;
+	}
+	table_pool[s].inject = 0;
+	compare_range(s, from, from + n);
+}
+
+static void op_collapse(void)
+{
+	u32 s = rnd(SPACES), from;
+	u64 done, changed;
+	pick_block_range(&from);
+	bool fits = true, dirty = false;
+	const struct page_model *first = &model[s][from];
+	for (u32 i = 0; i < PT_ENTRIES; i++) {
+		const struct page_model *m = first + i;
+		fits &= m->kind == ENTRY_LEAF && !m->large && m->pfn == first->pfn + i && m->prot == first->prot && first->pfn % PT_ENTRIES == 0 &&
+			frame[m->pfn].pool == frame[first->pfn].pool;
+		dirty |= m->dirty;
+	}
+	err_t err = aspace_protect(space[s], WINDOW_ANY, page_va(from), PT_ENTRIES, PROTECT_COLLAPSE, &done, &changed);
+	CHECK(!err && done == PT_ENTRIES && changed == fits, "collapse: %d, %lu done, %lu changed, fits %u", err, done, changed, fits);
+	made[6] += fits;
+	for (u32 i = 0; i < PT_ENTRIES && fits; i++) {
+		model[s][from + i].large = true;
+		model[s][from + i].dirty = dirty;
+	}
+	compare_range(s, from, from + PT_ENTRIES);
+}
+
+static void op_scan(void)
+{
+	u32 s = rnd(SPACES), from, n = rnd(12) ? pick_range(&from, 600) : pick_block_range(&from), cut = cut_at(s, from, n);
+	u64 flags = rnd(8), list[SCAN_LIST_MAX * 4], done, entries, listed = 0;
+	err_t err = aspace_scan(space[s], WINDOW_ANY, page_va(from), n, flags, list, &done, &entries);
+	CHECK(done <= cut && (err ? err == -ERR_INVAL && done == cut && cut < n : true), "scan: %d, %lu of %u", err, done, n);
+	for (u32 i = 0; i < done; i++) {
+		struct page_model *m = &model[s][from + i];
+		bool first = !m->large || (from + i) % PT_ENTRIES == 0;
+		if (flags & SCAN_CLEAR_D && m->dirty && m->kind == ENTRY_LEAF) {
+			frame[m->pfn].dirty = true;
+			m->dirty = false;
+			m->prot &= ~PROT_WRITE;
+		}
+		if (!(flags & SCAN_LIST) || m->kind == ENTRY_EMPTY || !first)
+			continue;
+		const u64 *e = list + 4 * listed++;
+		CHECK(e[0] == (page_va(from + i) | m->kind), "scan entry %lu: %lx", listed, e[0]);
+		if (m->kind == ENTRY_TOKEN) {
+			CHECK(e[2] == m->token, "scan entry %lu: token %lx", listed, e[2]);
+			continue;
+		}
+		CHECK((e[1] & 7) == m->prot && !(e[1] & SCAN_INFO_LARGE) == !m->large && !(e[1] & SCAN_INFO_DIRTY) == !m->dirty, "scan entry %lu: %lx", listed,
+		      e[1]);
+		CHECK(e[2] == frame[m->pfn].ref && e[3] >> 32 == frame[m->pfn].mapcount, "scan entry %lu: %lx", listed, e[2]);
+	}
+	CHECK(!(flags & SCAN_LIST) || listed == entries, "scan listed %lu, expected %lu", entries, listed);
+	made[7] += entries;
+	compare_range(s, from, from + n);
+}
+
+static err_t expect_clone(u32 s, u32 i, u32 d, u32 k, u64 op)
+{
+	const struct page_model *m = &model[s][i];
+	if (model[d][k].kind != ENTRY_EMPTY)
+		return -ERR_EXIST;
+	if (m->kind == ENTRY_TOKEN)
+		return m->token != TOKEN_REVOKED && page_pool(s, i) != page_pool(d, k) ? -ERR_INVAL : 0;
+	for (u32 j = 0; op != CLONE_MOVE && j < (m->large ? PT_ENTRIES : 1); j++) {
+		if (frame[m->pfn + j].pins)
+			return -ERR_BUSY;
+	}
+	return 0;
+}
+
+static void apply_clone(struct page_model *to, struct page_model *m, u64 op)
+{
+	*to = *m;
+	if (op == CLONE_MOVE) {
+		*m = (struct page_model){0};
+		return;
+	}
+	if (!counts(m))
+		return;
+	frame[m->pfn].mapcount++;
+	to->dirty = false;
+	if (op == CLONE_COW)
+		m->prot = to->prot = m->prot & ~PROT_WRITE;
+}
+
+static void op_clone(void)
+{
+	u32 s = rnd(SPACES), d = rnd(SPACES), from, to, other, n = rnd(8) ? pick_range(&from, 300) : pick_block_range(&from), m;
+	if (rnd(8) || n == PT_ENTRIES) {
+		m = n == PT_ENTRIES ? pick_block_range(&to) : pick_range(&to, 300);
+		n = m < n ? m : n;
+	} else {
+		to = from;
+	}
+	other = to;
+	u64 op = rnd(3), list[2 * BATCH], done, copied, tokens, expect_copied = 0, expect_tokens = 0;
+	if (s == d && to < from + n && from < to + n)
+		return;
+	maybe_inject(d);
+	struct counts before = count_space(d);
+	err_t err = aspace_clone(space[d], WINDOW_ANY, page_va(to), space[s], WINDOW_ANY, page_va(from), n, op, list, &done, &copied, &tokens);
+	CHECK(done <= n, "clone: %lu of %u", done, n);
+	for (u32 i = 0; i < done; i++) {
+		struct page_model *source = &model[s][from + i], *target = &model[d][to + i];
+		bool first = !source->large || (from + i) % PT_ENTRIES == 0;
+		if (source->kind == ENTRY_EMPTY)
+			continue;
+		err_t expected = first ? expect_clone(s, from + i, d, to + i, op) : 0;
+		CHECK(!expected, "clone went over page %u, expected %d", i, expected);
+		if (source->kind == ENTRY_TOKEN && source->token != TOKEN_REVOKED) {
+			CHECK(list[2 * expect_tokens] == source->token && list[2 * expect_tokens + 1] == page_va(from + i), "clone: token %lu", expect_tokens);
+			expect_tokens++;
+		}
+		expect_copied += counts(source) && first;
+		apply_clone(target, source, op);
+	}
+	CHECK(copied == expect_copied && tokens == expect_tokens, "clone: copied %lu %lu, tokens %lu %lu", copied, expect_copied, tokens, expect_tokens);
+	if (err == -ERR_NOMEM) {
+		CHECK(!copied && !tokens && !table_pool[d].inject, "clone NOMEM after %lu", done);
+		same_counts(d, before);
+	} else if (err) {
+		const struct page_model *source = &model[s][from + done];
+		bool cut = source->large && (cut_at(s, from + done, n - done) == 0 || (from ^ to) % PT_ENTRIES);
+		bool under = model[d][to + done].large || source->large;
+		err_t expected = cut ? -ERR_INVAL : expect_clone(s, from + done, d, to + done, op);
+		// Tables come first: a large entry anywhere below the destination's next pages is in their way.
+		CHECK(err == expected || (err == -ERR_EXIST && (under || !source->large)), "clone at %lu: %d, expected %d", done, err, expected);
+	}
+	table_pool[d].inject = 0;
+	made[8] += copied;
+	compare_range(s, from, from + n);
+	compare_range(d, other, other + n);
+}
+
+static void op_access(void)
+{
+	u32 s = rnd(SPACES), hart = rnd(MACHINE_HARTS), from, n = pick_range(&from, 64);
+	machine_enter(hart);
+	machine_switch(space[s]);
+	machine_leave();
+	for (u32 i = from; i < from + n; i++) {
+		struct page_model *m = &model[s][i];
+		bool write = rnd(2), allowed = m->kind == ENTRY_LEAF && m->prot & (write ? PROT_WRITE : PROT_READ);
+		u64 *word = machine_access(hart, page_va(i), write);
+		CHECK(!word == !allowed, "access of hart %u to space %u page %u: %p, expected %u", hart, s, i, (void *)word, allowed);
+		if (!word)
+			continue;
+		CHECK(*word == frame[m->pfn].value, "hart %u reads %lx, expected %lx", hart, *word, frame[m->pfn].value);
+		if (!write)
+			continue;
+		*word = frame[m->pfn].value = now * 100000 + i;
+		u32 first = m->large ? i & ~511u : i;
+		for (u32 k = first; k < first + (m->large ? PT_ENTRIES : 1); k++)
+			model[s][k].dirty = true;
+		made[9]++;
+	}
+}
+
+static void op_evict(void)
+{
+	u32 p;
+	u64 places[2 * BATCH], n = 0, left, token = 1 + rnd(100000);
+	frame_t ref = pick_frame(&p);
+	struct frame_model *f = named(ref, p);
+	if (!f)
+		return;
+	bool large = false;
+	for (u32 s = 0; s < SPACES; s++) {
+		for (u32 i = 0; i < PAGES && n < BATCH; i++) {
+			const struct page_model *m = &model[s][i];
+			if (!counts(m) || m->pfn != (u32)ref)
+				continue;
+			large |= m->large;
+			places[2 * n] = object_id(space[s]);
+			places[2 * n++ + 1] = page_va(i);
+		}
+	}
+	bool ok = !f->pins && !f->evicting && !large && n == f->mapcount;
+	if (n && !rnd(4)) { // a lie
+		places[2 * rnd(n) + 1] ^= PAGE_SIZE << rnd(4);
+		ok = false;
+		if (rnd(2))
+			places[0] ^= 1ul << rnd(32);
+	}
+	err_t err = frame_evict(&pool[p], ref, token, places, n, 0, &left);
+	if (err) {
+		CHECK(!ok, "evict of %lu places: %d", n, err);
+		return;
+	}
+	if (!ok) // the lie was another place of the same frame
+		return;
+	made[10]++;
+	f->evicting = f->swapcache = true;
+	for (u64 k = 0; k < n; k++) {
+		u32 s = 0, i = va_page(places[2 * k + 1]);
+		while (object_id(space[s]) != places[2 * k])
+			s++;
+		model_drop(&model[s][i]);
+		model[s][i] = (struct page_model){.kind = ENTRY_TOKEN, .token = page_pool(s, i) == p ? token : TOKEN_REVOKED};
+		compare_range(s, i, i + 1);
+	}
+	compare_frame((u32)ref);
+}
+
+static void space_make(u32 s)
+{
+	if (!space[s]) {
+		frame_t ref;
+		u64 done;
+		void *object;
+		err_t err = frame_alloc(&root, 0, 1, 0, &ref, &done);
+		if (!err)
+			err = object_take(&root, ref, 0, TYPE_ASPACE, 1024, &object);
+		CHECK(!err, "no address space: %d", err);
+		space[s] = object;
+	}
+	err_t err = aspace_init(space[s], &table_pool[s]);
+	struct window low = {.start = 0, .end = block_va[2], .pool = &pool[0]}, high = {.start = block_va[3], .end = block_va[5], .pool = &pool[1]};
+	CHECK(!err && !aspace_set_window(space[s], 0, &low) && !aspace_set_window(space[s], 3, &high), "address space %u: %d", s, err);
+	memset(model[s], 0, sizeof(model[s]));
+}
+
+static void space_destroy(u32 s)
+{
+	for (u32 h = 0; h < MACHINE_HARTS; h++) {
+		machine_enter(h);
+		if (machine_aspace(h) == space[s])
+			machine_switch(NULL);
+	}
+	err_t err;
+	for (u32 steps = 0; (err = aspace_destroy_step(space[s])); steps++)
+		CHECK(err == -ERR_AGAIN && steps < 1000, "destroy: %d", err);
+	for (u32 i = 0; i < PAGES; i++)
+		model_drop(&model[s][i]);
+	CHECK(table_pool[s].usage == 0, "space %u: %lu frames left", s, table_pool[s].usage);
+	memset(space[s], 0, sizeof(*space[s]));
+	space[s]->obj.type = TYPE_ASPACE;
+}
+
+static void op_destroy(void)
+{
+	u32 s = rnd(SPACES);
+	space_destroy(s);
+	space_make(s);
+	made[11]++;
+}
+
+static void op_stash(void)
+{
+	u32 s = rnd(SPACES);
+	maybe_inject(s);
+	u32 want = rnd(6), before = space[s]->stash_count;
+	err_t err = aspace_set_stash(space[s], want);
+	CHECK(err ? err == -ERR_NOMEM && space[s]->stash_count == before : space[s]->stash_count == want, "stash %u: %d", want, err);
+	table_pool[s].inject = 0;
+}
+
+static void step(void)
+{
+	static void (*const op[])(void) = {op_alloc, op_free, op_map, op_unmap, op_protect, op_scan, op_clone, op_access, op_map_large, op_collapse, op_pin,
+					   op_evict, op_stash, op_destroy};
+	static const u32 weight[] = {10, 4, 20, 12, 8, 6, 10, 16, 2, 2, 2, 1, 1, 1};
+	u32 at = rnd(10) ? rnd(94) : rnd(95), i = 0;
+	for (; at >= weight[i]; i++)
+		at -= weight[i];
+	if (op[i] == op_destroy && rnd(20))
+		return;
+	op[i]();
+	machine_enter(rnd(MACHINE_HARTS));
+}
+
+static void run(u32 levels, u64 steps)
+{
+	machine_boot(RAM, levels);
+	memset(frames_of_ram, 0, sizeof(frames_of_ram));
+	frame = (void *)((u64)frames_of_ram - mem.base * sizeof(*frame));
+	memset(space, 0, sizeof(space));
+	owned_count = 0;
+	vaddr_t limit = pt_user_limit(), large = pt_size(ARCH_LARGE_LEVEL), root_entry = pt_size(levels - 1);
+	vaddr_t va[BLOCKS] = {0, large, 2 * large, root_entry - large, root_entry, limit - large};
+	memcpy(block_va, va, sizeof(va));
+	err_t err = 0;
+	pool_root_init(&root, mem.frames);
+	for (u32 i = 0; i < POOLS_USED; i++)
+		err |= pool_init(&pool[i], &root, 1100);
+	for (u32 s = 0; s < SPACES; s++)
+		err |= pool_init(&table_pool[s], &root, 60);
+	CHECK(!err, "pools");
+	for (u32 s = 0; s < SPACES; s++)
+		space_make(s);
+	for (u64 i = 0; i < steps; i++, now++) {
+		step();
+		if (i % 1000 == 0)
+			compare_all();
+		if (i % 20000 == 0)
+			CHECK(i == 0 || mm_check() == 0, "self-check");
+	}
+	compare_all();
+	for (u32 s = 0; s < SPACES; s++)
+		space_destroy(s);
+	for (u32 pfn = mem.base; pfn < mem.limit; pfn++)
+		CHECK(pfn_to_page(pfn)->mapcount == 0, "frame %x is still mapped", pfn);
+	compare_all();
+}
+
+int main(int argc, char **argv)
+{
+	const char *mode = getenv("JJOK_TEST");
+	u64 steps = argc > 1 ? strtoul(argv[1], NULL, 0) : mode && !strcmp(mode, "quick") ? 40000 : 400000;
+	rnd_state = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
+	printf("seed %lu, %lu operations in each of three modes\n", rnd_state, steps);
+	for (u32 levels = 3; levels <= 5; levels++)
+		run(levels, steps);
+	printf("alloc %lu free %lu map %lu large %lu unmap %lu protect %lu collapse %lu scan %lu clone %lu access %lu evict %lu destroy %lu\n", made[0],
+	       made[1], made[2], made[3], made[4], made[5], made[6], made[7], made[8], made[9], made[10], made[11]);
+	return 0;
+}

@@ -1,0 +1,5 @@
+# Demos: their result is checked; each ends with OK and status 0, or FAILED and 1.
+PROGRAMS += forkshare
+forkshare_SRCS := user/demo/forkshare.c user/app/app.c user/app/glass.c
+forkshare_DEST := /demo/forkshare
+GUEST_FILES += $(foreach d,queens heap32 text forkshare,user/demo/$(d).lua:/demo/$(d).lua) user/demo/show.sh:/demo/show

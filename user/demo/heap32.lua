@@ -1,0 +1,56 @@
+-- SPDX-License-Identifier: MIT
+-- Builds a heap of more than 32 MiB of small objects, walks it, drops it, and does it again: the second time must fit in what the
+-- first one gave back. Runs on a machine with 64 MiB.
+local MIB = 1024 * 1024
+local NODES = 180000
+
+local function build()
+	local head
+	for i = 1, NODES do
+		head = { next = head, value = i, text = ("node %d "):format(i) .. ("x"):rep(i % 32) }
+	end
+	return head
+end
+
+-- Sum of all values, and of the lengths of all texts.
+local function check(head)
+	local sum, length, nodes = 0, 0, 0
+	while head do
+		nodes = nodes + 1
+		sum = sum + head.value
+		length = length + #head.text
+		head = head.next
+	end
+	return nodes, sum, length
+end
+
+local function expected()
+	local length = 0
+	for i = 1, NODES do
+		length = length + #tostring(i) + 6 + i % 32
+	end
+	return NODES, NODES * (NODES + 1) // 2, length
+end
+
+local function round(n)
+	local head = build()
+	local used = collectgarbage("count") * 1024
+	local nodes, sum, length = check(head)
+	local want_nodes, want_sum, want_length = expected()
+	assert(nodes == want_nodes and sum == want_sum and length == want_length, "the heap has changed under way")
+	print(("round %d: %.1f MiB in %d objects, checksum %d"):format(n, used / MIB, 2 * nodes, sum + length))
+	head = nil
+	collectgarbage()
+	collectgarbage()
+	local left = collectgarbage("count") * 1024
+	assert(left < MIB, ("%d bytes are left after collecting"):format(left))
+	return used
+end
+
+local good, why = pcall(function()
+	for n = 1, 3 do
+		assert(round(n) >= 32 * MIB, "the heap is smaller than 32 MiB")
+	end
+end)
+print(good and "OK" or "FAILED: " .. tostring(why))
+os.exit(good)
