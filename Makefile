@@ -42,7 +42,8 @@ PROGRAMS :=
 GUEST_FILES :=
 HOST_TESTS :=
 include $(sort $(wildcard $(ARCH_DIR)/files.mk kernel/files.mk kernel/*/files.mk mm/files.mk lib/*/files.mk user/files.mk user/*/files.mk \
-	user/*/*/files.mk test/*/files.mk test/host/*/files.mk))
+	user/*/*/files.mk))
+include $(sort $(wildcard test/*/files.mk test/host/*/files.mk))
 
 # ---- flags
 CC := $(CROSS)gcc

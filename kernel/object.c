@@ -2,8 +2,11 @@
 // Kernel objects above mm/: making them by type, and their death with the last reference.
 //
 // A reference is a capability or a kernel pointer that must not dangle: thread -> table, address space; window -> pager, pool;
-// address space, pool -> pool that pays; pool -> notification. Destruction runs in bounded steps while one reference is still held (`dying` is set:
-// cap_find answers DYING), so a caller that gets AGAIN simply calls again.
+// address space, pool -> pool that pays; pool -> notification.
+//
+//	alive --last reference dropped by a call--> dying (steps while the call's reference is held: AGAIN, call again) --> slot free
+//	      --last reference dropped by a death--> dead (on the graveyard, refs is the link) --graveyard_step--> slot free
+// A death that would cause another death buries it instead of recursing: tables in tables in tables cannot overflow the kernel's stack.
 #include <kernel/cap.h>
 #include <kernel/device.h>
 #include <kernel/ipc.h>
@@ -19,19 +22,23 @@ void object_ref(void *obj)
 	o->refs++;
 }
 
-static err_t unref(void *obj)
+static u32 graveyard; // object id of the first dead one, 0 none
+static bool burying;  // a death is under way: what dies of it is buried
+
+static void bury(struct object *o)
 {
-	return obj ? object_unref(obj) : 0;
+	o->dying = true;
+	o->refs = graveyard;
+	graveyard = object_id(o);
 }
 
-// Drop the references an object holds, one after the other; each pointer is cleared when its reference is gone, so steps may repeat.
-#define DROP(field)                                                                                                    \
-	do {                                                                                                           \
-		err_t drop_err = unref(field);                                                                         \
-		if (drop_err)                                                                                          \
-			return drop_err;                                                                               \
-		field = NULL;                                                                                          \
-	} while (0)
+static void drop(void *field)
+{
+	struct object **at = field, *o = *at;
+	*at = NULL;
+	if (o && --o->refs == 0)
+		bury(o);
+}
 
 static err_t destroy_thread(struct thread *t)
 {
@@ -41,8 +48,8 @@ static err_t destroy_thread(struct thread *t)
 	if (!t->obj.dying)
 		thread_destroy(t);
 	t->obj.dying = true;
-	DROP(t->captable);
-	DROP(t->aspace);
+	drop(&t->captable);
+	drop(&t->aspace);
 	return 0;
 }
 
@@ -54,11 +61,11 @@ static err_t destroy_aspace(struct aspace *as)
 		return err;
 	as->table = NULL;
 	for (u32 i = 0; i < WINDOWS; i++) {
-		DROP(as->window[i].pager);
-		DROP(as->window[i].fallback);
-		DROP(as->window[i].pool);
+		drop(&as->window[i].pager);
+		drop(&as->window[i].fallback);
+		drop(&as->window[i].pool);
 	}
-	DROP(as->pool);
+	drop(&as->pool);
 	return 0;
 }
 
@@ -68,8 +75,8 @@ static err_t destroy_pool(struct pool *pool)
 	err_t err = pool->id ? pool_destroy_step(pool, &left) : 0;
 	if (err)
 		return err;
-	DROP(pool->notify);
-	DROP(pool->parent);
+	drop(&pool->notify);
+	drop(&pool->parent);
 	return 0;
 }
 
@@ -99,6 +106,19 @@ static err_t object_destroy(struct object *o)
 	return 0;
 }
 
+static err_t object_end(struct object *o)
+{
+	burying = true;
+	err_t err = object_destroy(o);
+	burying = false;
+	if (err)
+		return err;
+	trace(EVENT_OBJECT_FREE, object_id(o), o->type, 0);
+	objects_alive--;
+	object_put(o);
+	return 0;
+}
+
 err_t object_unref(void *obj)
 {
 	struct object *o = obj;
@@ -107,14 +127,31 @@ err_t object_unref(void *obj)
 		o->refs--;
 		return 0;
 	}
-	err_t err = object_destroy(o);
-	if (err)
-		return err;
-	o->refs = 0;
-	trace(EVENT_OBJECT_FREE, object_id(o), o->type, 0);
-	objects_alive--;
-	object_put(o);
+	if (!burying)
+		return object_end(o);
+	bury(o);
 	return 0;
+}
+
+bool graveyard_step(void)
+{
+	struct object *o = arch_p2v((paddr_t)graveyard << 6);
+	graveyard = o->refs;
+	err_t err = object_end(o);
+	if (!err)
+		return true;
+	// Not finished (or a running thread): behind the others, so that one that waits for another cannot hold it up.
+	u32 id = object_id(o), *tail = &graveyard;
+	while (*tail)
+		tail = &((struct object *)arch_p2v((paddr_t)*tail << 6))->refs;
+	*tail = id;
+	o->refs = 0;
+	return err == -ERR_AGAIN;
+}
+
+bool graveyard_waits(void)
+{
+	return graveyard != 0;
 }
 
 static const struct {

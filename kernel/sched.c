@@ -5,6 +5,7 @@
 // idle, so 0 is no loss); hart->cur is RUNNING and on no queue.
 #include <kernel/fastpath.h>
 #include <kernel/ipc.h>
+#include <kernel/object.h>
 #include <kernel/trap.h>
 #include <mm/pool.h>
 
@@ -140,11 +141,13 @@ _Noreturn void sched_exit(void)
 	struct hart *h = arch_hart();
 	struct thread *next;
 	for (;;) {
+		bool more = unlikely(graveyard_waits()) && graveyard_step();
 		sched_events();
 		next = sched_pick(h);
 		if (next)
 			break;
-		sched_idle(h);
+		if (!more)
+			sched_idle(h);
 	}
 	if (next != h->cur)
 		sched_switch(h, next);

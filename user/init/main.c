@@ -13,6 +13,7 @@
 #include <lib/base/string.h>
 
 #define MANIFEST_FILE "/etc/boot.manifest"
+#define MANIFEST_WORD "manifest=" // on the kernel's command line: another one (the bench, the fuzzer)
 
 struct init init;
 
@@ -25,18 +26,35 @@ static void info_check(const struct boot_info *info)
 	init.info = info;
 }
 
+static const char *manifest_path(void)
+{
+	static char path[MANIFEST_PATH];
+	const char *cmdline = (const char *)init.info->cmdline;
+	u64 n = strlen(MANIFEST_WORD), i = 0;
+
+	for (const char *s = cmdline; *s; s++) {
+		if ((s != cmdline && s[-1] != ' ') || strncmp(s, MANIFEST_WORD, n))
+			continue;
+		for (s += n; s[i] && s[i] != ' ' && i + 1 < sizeof(path); i++)
+			path[i] = s[i];
+		return path;
+	}
+	return MANIFEST_FILE;
+}
+
 static void manifest_read(void)
 {
-	const struct archive_entry *file = archive_find(&init.archive, MANIFEST_FILE);
+	const char *path = manifest_path();
+	const struct archive_entry *file = archive_find(&init.archive, path);
 	struct manifest_error error;
 
 	if (!file)
-		fatal("init", MANIFEST_FILE, -ERR_NOENT, "the boot archive must have one");
+		fatal("init", path, -ERR_NOENT, "the boot archive must have one");
 	if (manifest_parse((const char *)archive_bytes(&init.archive, file), file->size, &init.manifest, &error) &&
 	    graph_check(&init.manifest, &error))
 		return;
-	log_line("init: %s:%u: %s: %s", MANIFEST_FILE, error.line, error.what, error.word);
-	fatal("init", MANIFEST_FILE, -ERR_INVAL, "mend user/boot.manifest");
+	log_line("init: %s:%u: %s: %s", path, error.line, error.what, error.word);
+	fatal("init", path, -ERR_INVAL, "mend it; the shipped one is user/boot.manifest");
 }
 
 static void endpoint_make(void)

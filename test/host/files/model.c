@@ -580,7 +580,9 @@ static void write_node(struct mopen *o, const u8 *bytes, u64 len)
 {
 	if (o->append)
 		o->offset = node[o->node].size;
-	if (o->offset + len > node[o->node].size && len)
+	if (!len)
+		return;
+	if (o->offset + len > node[o->node].size)
 		resize(o->node, o->offset + len);
 	memcpy(node[o->node].data + o->offset, bytes, len);
 	o->offset += len;

@@ -15,8 +15,8 @@
 #define SPACES 3
 #define BLOCKS 6
 #define PAGES (BLOCKS * PT_ENTRIES)
-#define RAM 3072
-#define FRAMES 1400
+#define RAM 4096
+#define FRAMES 2800
 #define POOLS_USED 2
 
 struct page_model {
@@ -123,12 +123,17 @@ static void compare_range(u32 s, u32 from, u32 to)
 	}
 }
 
+static void compare_frames(void)
+{
+	for (u32 pfn = mem.base; pfn < mem.limit; pfn++)
+		compare_frame(pfn);
+}
+
 static void compare_all(void)
 {
 	for (u32 s = 0; s < SPACES; s++)
 		compare_range(s, 0, PAGES);
-	for (u32 pfn = mem.base; pfn < mem.limit; pfn++)
-		compare_frame(pfn);
+	compare_frames();
 	machine_check_tlbs();
 }
 
@@ -195,6 +200,29 @@ static frame_t pick_frame(u32 *p)
 	return rnd(50) ? ref : ref + (rnd(2) ? 1ul << 32 : -(1ul << 32)); // now and then stale
 }
 
+static frame_t pick_frame_of(u32 p)
+{
+	u32 of;
+	frame_t ref;
+	for (u32 tries = 0; tries < 20; tries++) {
+		ref = pick_frame(&of);
+		if (of == p && (frame[(u32)ref].mapcount == 0 || rnd(2)))
+			break;
+	}
+	return ref;
+}
+
+// The first of 512 frames of one pool that begin a large page; 0: none.
+static u32 pick_large(void)
+{
+	u32 pfn = (mem.base + rnd(RAM)) & ~511u;
+	for (u32 i = 0; i < PT_ENTRIES && pfn >= mem.base; i++) {
+		if (!frame[pfn + i].ref || frame[pfn + i].pool != frame[pfn].pool)
+			return 0;
+	}
+	return pfn < mem.base ? 0 : pfn;
+}
+
 static struct frame_model *named(frame_t ref, u32 p)
 {
 	u32 pfn = ref;
@@ -228,7 +256,7 @@ static void same_counts(u32 s, struct counts before)
 
 static void op_alloc(void)
 {
-	u32 p = rnd(POOLS_USED), order = rnd(12) ? 0 : rnd(8) ? 4 : 9;
+	u32 p = rnd(POOLS_USED), order = rnd(12) ? 0 : rnd(3) ? 4 : 9;
 	u64 done, flags = rnd(3) ? 0 : ALLOC_LAZY;
 	frame_t ref;
 	if (owned_count + (1u << order) > FRAMES || frame_alloc(&pool[p], order, 1, flags, &ref, &done))
@@ -363,8 +391,7 @@ static void op_map(void)
 	n = shape == 1 && n > BATCH_FILL ? BATCH_FILL : n;
 	rq.count = n;
 	for (u32 i = 0; i < n; i++) {
-		u32 ignore;
-		list[i] = shape == 2 ? first + i : pick_frame(&ignore);
+		list[i] = shape == 2 ? first + i : pick_frame_of(p);
 		at[i] = from + i;
 		if (shape == 1) {
 			at[i] = from / PT_ENTRIES * PT_ENTRIES + rnd(PT_ENTRIES);
@@ -409,14 +436,109 @@ static void op_map(void)
 		compare_range(s, at[i], at[i] + 1);
 }
 
+// Where a range that must not cut a large entry has to stop: the first page of a large entry that is not in it as a whole.
+static u32 cut_at(u32 s, u32 from, u32 n)
+{
+	for (u32 i = 0; i < n; i++) {
+		u32 at = from + i;
+		if (model[s][at].large && (at % PT_ENTRIES ? i == 0 : n - i < PT_ENTRIES))
+			return i;
+		if (model[s][at].large)
+			i += PT_ENTRIES - 1;
+	}
+	return n;
+}
+
+// Returns how far it came.
+static u32 unmap_pages(u32 s, u32 from, u32 n, u32 p, u64 flags, u64 token)
+{
+	u64 list[2 * BATCH];
+	struct unmap_result r;
+	u32 cut = cut_at(s, from, n);
+	if (token) {
+		for (u32 i = 0; i < n && cut == n; i++)
+			cut = model[s][from + i].large ? i : n;
+	}
+	err_t err = aspace_unmap(space[s], WINDOW_ANY, page_va(from), n, flags & UNMAP_FREE ? &pool[p] : NULL, flags, token, list, &r);
+	CHECK(r.done <= cut && (err ? err == -ERR_INVAL && r.done == cut && cut < n : r.done == n || r.removed + r.tokens >= 1), "unmap: %d, %lu of %u, cut %u",
+	      err, r.done, n, cut);
+	u64 removed = 0, tokens = 0, freed = 0;
+	for (u32 i = 0; i < r.done; i++) {
+		struct page_model *m = &model[s][from + i];
+		bool first = !m->large || (from + i) % PT_ENTRIES == 0;
+		u32 pfn = m->pfn;
+		if (m->kind == ENTRY_EMPTY)
+			continue;
+		bool frees = counts(m) && flags & UNMAP_FREE;
+		removed += counts(m) && first;
+		if (m->kind == ENTRY_TOKEN && m->token != TOKEN_REVOKED) {
+			if (flags & UNMAP_TOKENS)
+				CHECK(list[2 * tokens] == m->token && list[2 * tokens + 1] == page_va(from + i), "token %lu of the list", tokens);
+			tokens++;
+		}
+		model_drop(m);
+		struct frame_model *f = &frame[pfn];
+		if (frees && !f->mapcount && f->pool == p && !f->pins && !f->swapcache) {
+			model_gone(pfn);
+			freed++;
+		}
+		if (token)
+			*m = (struct page_model){.kind = ENTRY_TOKEN, .token = token};
+	}
+	CHECK(r.removed == removed && r.tokens == tokens && r.freed == freed, "unmap: removed %lu %lu, tokens %lu %lu, freed %lu %lu", r.removed, removed,
+	      r.tokens, tokens, r.freed, freed);
+	made[4] += removed;
+	compare_range(s, from, from + n);
+	return r.done;
+}
+
+static void op_unmap(void)
+{
+	u32 s = rnd(SPACES), from, n = rnd(12) ? pick_range(&from, 600) : pick_block_range(&from);
+	u64 flags = (rnd(3) ? 0 : UNMAP_FREE) | (rnd(2) ? UNMAP_TOKENS : 0);
+	unmap_pages(s, from, n, rnd(POOLS_USED), flags, rnd(6) ? 0 : 1 + rnd(1000));
+}
+
+static void empty_block(u32 s, u32 from)
+{
+	for (u32 done = 0; done < PT_ENTRIES;)
+		done += unmap_pages(s, from + done, PT_ENTRIES - done, 0, 0, 0);
+}
+
+// 512 frames that lie together, in small leaves: what collapse wants.
+static void op_fill_block(void)
+{
+	u32 s = rnd(SPACES), from, pfn = pick_large();
+	u64 done, flags = pt_prot(1 + rnd(7)) | MAP_RUN;
+	if (!pfn)
+		return;
+	pick_block_range(&from);
+	empty_block(s, from);
+	for (u32 i = 0; i < PT_ENTRIES; i += done) {
+		struct map_request rq = {.va = page_va(from + i), .pool = &pool[frame[pfn].pool], .count = PT_ENTRIES - i < BATCH ? PT_ENTRIES - i : BATCH,
+					 .flags = flags, .window = WINDOW_ANY, .frame = frame[pfn + i].ref};
+		err_t err = aspace_map(space[s], &rq, &done);
+		u64 filled = 0;
+		CHECK((err == 0 && done > 0) || err == -ERR_STALE || err == -ERR_NOMEM, "fill: %d", err);
+		for (u32 k = 0; k < done; k++)
+			apply_entry(&model[s][from + i + k], &frame[pfn + i + k], flags, NULL, &filled);
+		if (err)
+			break;
+	}
+	compare_range(s, from, from + PT_ENTRIES);
+}
+
+
 static void op_map_large(void)
 {
 	u32 s = rnd(SPACES), from;
 	u64 done, filled = 0, flags = (1 + rnd(7)) | MAP_LARGE | (rnd(3) ? 0 : MAP_IF_EMPTY) | (rnd(8) ? 0 : MAP_HELD);
 	pick_block_range(&from);
-	u32 pfn = (mem.base + rnd(RAM)) & ~511u;
-	if (pfn < mem.base || !frame[pfn].ref)
+	u32 pfn = pick_large();
+	if (!pfn)
 		return;
+	if (rnd(2))
+		empty_block(s, from);
 	u32 p = frame[pfn].pool;
 	struct map_request rq = {.va = page_va(from), .pool = &pool[p], .count = 1, .flags = flags, .window = WINDOW_ANY, .frame = frame[pfn].ref};
 	err_t expected = 0;
@@ -460,61 +582,6 @@ static void op_map_large(void)
 		*m = (struct page_model){.kind = flags & MAP_HELD ? ENTRY_HELD : ENTRY_LEAF, .prot = prot, .pfn = pfn + i, .large = true};
 	}
 	compare_range(s, from, from + PT_ENTRIES);
-}
-
-// Where a range that must not cut a large entry has to stop: the first page of a large entry that is not in it as a whole.
-static u32 cut_at(u32 s, u32 from, u32 n)
-{
-	for (u32 i = 0; i < n; i++) {
-		u32 at = from + i;
-		if (model[s][at].large && (at % PT_ENTRIES ? i == 0 : n - i < PT_ENTRIES))
-			return i;
-		if (model[s][at].large)
-			i += PT_ENTRIES - 1;
-	}
-	return n;
-}
-
-static void op_unmap(void)
-{
-	u32 s = rnd(SPACES), from, n = rnd(12) ? pick_range(&from, 600) : pick_block_range(&from), p = rnd(POOLS_USED);
-	u64 flags = (rnd(3) ? 0 : UNMAP_FREE) | (rnd(2) ? UNMAP_TOKENS : 0), token = rnd(6) ? 0 : 1 + rnd(1000), list[2 * BATCH];
-	struct unmap_result r;
-	u32 cut = cut_at(s, from, n);
-	if (token) {
-		for (u32 i = 0; i < n && cut == n; i++)
-			cut = model[s][from + i].large ? i : n;
-	}
-	err_t err = aspace_unmap(space[s], WINDOW_ANY, page_va(from), n, flags & UNMAP_FREE ? &pool[p] : NULL, flags, token, list, &r);
-	CHECK(r.done <= cut && (err ? err == -ERR_INVAL && r.done == cut && cut < n : r.done == n || r.removed + r.tokens >= 1), "unmap: %d, %lu of %u, cut %u",
-	      err, r.done, n, cut);
-	u64 removed = 0, tokens = 0, freed = 0;
-	for (u32 i = 0; i < r.done; i++) {
-		struct page_model *m = &model[s][from + i];
-		bool first = !m->large || (from + i) % PT_ENTRIES == 0;
-		u32 pfn = m->pfn;
-		if (m->kind == ENTRY_EMPTY)
-			continue;
-		bool frees = counts(m) && flags & UNMAP_FREE;
-		removed += counts(m) && first;
-		if (m->kind == ENTRY_TOKEN && m->token != TOKEN_REVOKED) {
-			if (flags & UNMAP_TOKENS)
-				CHECK(list[2 * tokens] == m->token && list[2 * tokens + 1] == page_va(from + i), "token %lu of the list", tokens);
-			tokens++;
-		}
-		model_drop(m);
-		struct frame_model *f = &frame[pfn];
-		if (frees && !f->mapcount && f->pool == p && !f->pins && !f->swapcache) {
-			model_gone(pfn);
-			freed++;
-		}
-		if (token)
-			*m = (struct page_model){.kind = ENTRY_TOKEN, .token = token};
-	}
-	CHECK(r.removed == removed && r.tokens == tokens && r.freed == freed, "unmap: removed %lu %lu, tokens %lu %lu, freed %lu %lu", r.removed, removed,
-	      r.tokens, tokens, r.freed, freed);
-	made[4] += removed;
-	compare_range(s, from, from + n);
 }
 
 static u8 grant(const struct page_model *m, u64 prot)
@@ -837,9 +904,9 @@ static void op_stash(void)
 static void step(void)
 {
 	static void (*const op[])(void) = {op_alloc, op_free, op_map, op_unmap, op_protect, op_scan, op_clone, op_access, op_map_large, op_collapse, op_pin,
-					   op_evict, op_stash, op_destroy};
-	static const u32 weight[] = {10, 4, 20, 12, 8, 6, 10, 16, 2, 2, 2, 1, 1, 1};
-	u32 at = rnd(10) ? rnd(94) : rnd(95), i = 0;
+					   op_evict, op_stash, op_fill_block, op_destroy};
+	static const u32 weight[] = {10, 6, 20, 12, 8, 6, 10, 16, 2, 2, 2, 1, 1, 1, 1};
+	u32 at = rnd(98), i = 0;
 	for (; at >= weight[i]; i++)
 		at -= weight[i];
 	if (op[i] == op_destroy && rnd(20))
@@ -861,7 +928,7 @@ static void run(u32 levels, u64 steps)
 	err_t err = 0;
 	pool_root_init(&root, mem.frames);
 	for (u32 i = 0; i < POOLS_USED; i++)
-		err |= pool_init(&pool[i], &root, 1100);
+		err |= pool_init(&pool[i], &root, 1800);
 	for (u32 s = 0; s < SPACES; s++)
 		err |= pool_init(&table_pool[s], &root, 60);
 	CHECK(!err, "pools");
@@ -879,7 +946,7 @@ static void run(u32 levels, u64 steps)
 		space_destroy(s);
 	for (u32 pfn = mem.base; pfn < mem.limit; pfn++)
 		CHECK(pfn_to_page(pfn)->mapcount == 0, "frame %x is still mapped", pfn);
-	compare_all();
+	compare_frames();
 }
 
 int main(int argc, char **argv)

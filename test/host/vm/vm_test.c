@@ -58,6 +58,7 @@ _Noreturn void panic(const char *fmt, ...)
 	vprintf(fmt, args);
 	va_end(args);
 	printf("\nseed %lu\n", (unsigned long)seed);
+	fflush(stdout);
 	abort();
 }
 
@@ -930,6 +931,7 @@ int main(int argc, char **argv)
 	bool quick = getenv("JJOK_TEST") && !strcmp(getenv("JJOK_TEST"), "quick");
 	u64 scale = quick ? 1 : 8, used;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	seed = argc > 1 ? strtoul(argv[1], NULL, 0) : 1;
 	verbose = argc > 2;
 	rng = seed * 0x9e3779b97f4a7c15ul | 1;

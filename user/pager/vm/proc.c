@@ -53,6 +53,7 @@ struct proc *proc_alloc(void)
 {
 	struct vm_globals globals = vms->globals;
 	struct proc_record record = { .state = PROC_NEW };
+	struct result none = { 0 }; /* call numbers of the slot's last thread mean nothing for this one */
 	u32 slot = 1;
 
 	while (slot < PROCS && vms->proc[slot].state != PROC_FREE)
@@ -65,6 +66,7 @@ struct proc *proc_alloc(void)
 	} while (proc_by_pid(record.pid));
 	record.group = record.pid;
 	proc_stage(&procs[slot], &record);
+	record_stage(&vms->result[slot], &none, sizeof(none));
 	record_stage(&vms->globals, &globals, sizeof(globals));
 	record_commit();
 	procs[slot] = (struct proc){ .badge = slot | (u64)record.pid << 16 };
