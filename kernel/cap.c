@@ -2,8 +2,7 @@
 // Capability tables and the derivation tree.
 //
 // Invariants: rights != 0 <=> the slot is in use <=> it holds one reference of its object; used == slots in use of the table;
-// the preorder lists: next/prev agree, a first element has depth 0 or had its ancestors deleted, depth grows by at most one per step
-// downwards of what was derived. Absent leaves are the shared empty leaf, in which nothing is ever written.
+// the preorder lists: next/prev agree, depth grows by at most one from an element to the next. Absent leaves are the shared empty leaf, in which nothing is ever written.
 #include <kernel/cap.h>
 #include <kernel/hart.h>
 
@@ -128,7 +127,8 @@ void cap_insert(struct captable *ct, struct cap *slot, void *obj, u32 type, u32 
 err_t cap_derive(struct captable *ct, struct cap *dst, struct cap *src, u32 rights, u64 badge)
 {
 	assert(src->rights && !(rights & ~src->rights));
-	if (src->depth == 0xffff)
+	// Deep chains are as many capabilities of one object, so this bounds the depth too.
+	if (((struct object *)src->obj)->refs >= CAP_REFS_MAX)
 		return -ERR_FULL;
 	cap_fill(ct, dst, src->obj, src->type, rights, badge);
 	dst->depth = src->depth + 1;
@@ -149,12 +149,20 @@ void cap_move(struct captable *dct, struct cap *dst, struct captable *sct, struc
 	cap_clear(sct, src);
 }
 
-// What was derived from the slot stays, as children of the slot's parent.
+// What was derived from the slot stays, as children of the slot's parent: one level up, or a sibling that stands before the slot would
+// become their parent. CAP_REFS_MAX bounds the walk.
+static void promote_descendants(struct cap *slot)
+{
+	for (struct cap *c = cap_of(slot->next); c && c->depth > slot->depth; c = cap_of(c->next))
+		c->depth--;
+}
+
 err_t cap_delete(struct captable *ct, struct cap *slot)
 {
 	err_t err = object_unref(slot->obj);
 	if (err)
 		return err;
+	promote_descendants(slot);
 	if (slot->prev)
 		cap_of(slot->prev)->next = slot->next;
 	if (slot->next)

@@ -49,7 +49,9 @@ err_t captable_destroy_step(struct captable *ct) must_check; // AGAIN
 
 // Put the first capability of an object into an empty slot. Takes a reference.
 void cap_insert(struct captable *ct, struct cap *slot, void *obj, u32 type, u32 rights, u64 badge);
-// dst becomes a child of src with these rights (subset) and badge. Takes a reference. FULL when the tree is 65,535 deep.
+// dst becomes a child of src with these rights (subset) and badge. Takes a reference. FULL when CAP_REFS_MAX references name the object:
+// the bound of what one deletion has to walk.
+#define CAP_REFS_MAX 2048
 err_t cap_derive(struct captable *ct, struct cap *dst, struct cap *src, u32 rights, u64 badge) must_check;
 void cap_move(struct captable *dct, struct cap *dst, struct captable *sct, struct cap *src);
 // Empty the slot; destroys the object with its last reference, in steps (AGAIN: the slot still holds it).

@@ -12,6 +12,9 @@ static u32 asid_count;      // numbers there are, 0 included, which is the kerne
 static u32 asid_next = 1;
 static u32 asid_generation = 1;
 
+static u32 asid_kept[TLB_HARTS]; // numbers of this generation that were given before it began; 0: none
+static u32 asid_kept_count;
+
 static bool asid_loaded(const struct aspace *as)
 {
 	for (u32 i = 0; i < tlb_harts; i++) {
@@ -21,12 +24,10 @@ static bool asid_loaded(const struct aspace *as)
 	return false;
 }
 
-// Numbers kept by loaded roots are those of this generation that were given before asid_next came to them.
-static bool asid_kept(u32 asid)
+static bool asid_is_kept(u32 asid)
 {
-	for (u32 i = 0; i < tlb_harts; i++) {
-		const struct aspace *as = tlb_hart[i]->as;
-		if (as && as->root && as->asid == asid)
+	for (u32 i = 0; i < asid_kept_count; i++) {
+		if (asid_kept[i] == asid)
 			return true;
 	}
 	return false;
@@ -35,9 +36,11 @@ static bool asid_kept(u32 asid)
 static void asid_new_generation(void)
 {
 	asid_generation++;
+	asid_kept_count = 0;
 	for (struct aspace *as = aspaces; as; as = as->next) {
 		if (as->root && asid_loaded(as)) {
 			as->asid_gen = asid_generation;
+			asid_kept[asid_kept_count++] = as->asid;
 		} else {
 			as->root = 0;
 			as->harts = 0;
@@ -53,7 +56,7 @@ static u32 asid_take(void)
 		if (asid_next >= asid_count)
 			asid_new_generation();
 		u32 asid = asid_next++;
-		if (!asid_kept(asid))
+		if (!asid_is_kept(asid))
 			return asid;
 	}
 	panic("asid: %u numbers are too few for %u harts", asid_count, tlb_harts);

@@ -141,9 +141,12 @@ err_t page_write_protect(struct page *page, const u64 *places, u64 n)
 	if (n > BATCH || n != page->mapcount)
 		return -ERR_BUSY;
 	u64 got = places_take(page, TOKEN_REVOKED, places, n);
+	bool dirty = page->marks & PAGE_DIRTY || taken_dirty(got);
 	places_put_back(got);
 	if (got < n)
 		return -ERR_BUSY;
+	if (!dirty)
+		return -ERR_INVAL;
 	for (u64 i = 0; i < n; i++)
 		place_write_protect(&taken[i].place, page);
 	return 0;

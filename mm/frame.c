@@ -352,13 +352,9 @@ static err_t mark_begin(struct page *page, const u64 *places, u64 n)
 {
 	if (page->marks & PAGE_WRITEBACK)
 		return -ERR_BUSY;
-	if (page->mapcount || n) {
-		err_t err = page_write_protect(page, places, n);
-		if (err)
-			return err;
-	}
-	if (!(page->marks & PAGE_DIRTY))
-		return -ERR_INVAL;
+	err_t err = page_write_protect(page, places, n);
+	if (err)
+		return err;
 	page->marks = (page->marks & ~PAGE_DIRTY) | PAGE_WRITEBACK;
 	return 0;
 }

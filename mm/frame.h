@@ -60,7 +60,7 @@ bool page_free_unmapped(struct page *page, struct pool *pool);
 bool page_reclaim(struct page *page);
 // The frame that a reference names: OWNED or EVICTING and of this pool, else NULL (STALE).
 struct page *frame_lookup(const struct pool *pool, frame_t frame);
-// MARK_BEGIN's first step on a mapped frame: harvest and write-protect its places, which must be all. BUSY.
+// MARK_BEGIN's first step: harvest and write-protect the frame's places, which must be all (BUSY); INVAL: it is clean. Afterwards it is DIRTY.
 err_t page_write_protect(struct page *page, const u64 *places, u64 n) must_check;
 
 // zones of this machine; flat now, behind this interface a sparse model can take over

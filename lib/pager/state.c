@@ -19,6 +19,8 @@ static bool log_valid(const struct state_header *header)
 {
 	u32 i = 0;
 
+	if (!header->words)
+		return true;
 	if (header->words > STATE_LOG_WORDS || header->log_sum != log_checksum(header, header->words))
 		return false;
 	while (i < header->words) {

@@ -788,7 +788,8 @@ static void op_access(void)
 		struct page_model *m = &model[s][i];
 		bool write = rnd(2), allowed = m->kind == ENTRY_LEAF && m->prot & (write ? PROT_WRITE : PROT_READ);
 		u64 *word = machine_access(hart, page_va(i), write);
-		CHECK(!word == !allowed, "access of hart %u to space %u page %u: %p, expected %u", hart, s, i, (void *)word, allowed);
+		CHECK(!word == !allowed, "hart %u, space %u, page %u, write %u: %p, kind %u prot %x large %u", hart, s, i, write,
+		      (void *)word, m->kind, m->prot, m->large);
 		if (!word)
 			continue;
 		CHECK(*word == frame[m->pfn].value, "hart %u reads %lx, expected %lx", hart, *word, frame[m->pfn].value);
@@ -912,6 +913,7 @@ static void step(void)
 	if (op[i] == op_destroy && rnd(20))
 		return;
 	op[i]();
+	machine_check_tlbs();
 	machine_enter(rnd(MACHINE_HARTS));
 }
 

@@ -56,7 +56,8 @@ int main(int argc, char **argv)
 {
 	shell.args = argv;
 	shell.count = argc;
-	shell.first = getpid() == 1;
+	shell.pid = getpid();
+	shell.first = shell.pid == 1;
 	environment_init();
 	if (argc > 1 && !strcmp(argv[1], "--help")) {
 		fputs(usage, stdout);

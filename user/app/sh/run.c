@@ -50,7 +50,7 @@ static const char *variable(const char *name)
 		return getenv(name);
 	snprintf(number, sizeof(number), "%d",
 		 *name == '?' ? shell.status :
-		 *name == '$' ? (int)getpid() :
+		 *name == '$' ? (int)shell.pid :
 		 *name == '!' ? (int)shell.last_background :
 				(shell.count ? shell.count - 1 : 0));
 	return number;

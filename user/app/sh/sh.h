@@ -10,6 +10,7 @@
 
 struct shell {
 	int status;	       // $?
+	pid_t pid;	       // $$, in its children too
 	pid_t last_background; // $!
 	bool interactive;
 	bool jobs;	  // gives each job a group of its own, so that Ctrl-C ends the job and not the shell

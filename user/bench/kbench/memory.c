@@ -87,21 +87,10 @@ static void toucher(void)
 	part_end();
 }
 
-// The least pager: it looks at the address and answers with the frame that lies ready.
+// The faults come in the order of the frames.
 static void pager(void)
 {
-	struct request rq = { 0 };
-	err_t err = ipc_recv(S_PAGER, 0, 0, &rq);
-
-	for (;;) {
-		u64 page = (rq.w[0] - FAULT_VA) / PAGE_SIZE;
-		struct map_reply map = { .prot = PROT_READ | PROT_WRITE | MAP_IF_EMPTY, .pool = S_POOL };
-
-		if (err || rq.label != OP_PAGER_FAULT || page >= FRAMES)
-			panic("the pager got error %d, label %lx, address %lx", err, rq.label, rq.w[0]);
-		map.frame = frames[page];
-		err = ipc_reply_map_recv(S_PAGER, &map, &rq);
-	}
+	panic("the pager's receive failed: error %d", pager_loop(S_PAGER, S_POOL, PROT_READ | PROT_WRITE | MAP_IF_EMPTY, frames));
 }
 
 void rows_memory(void)
