@@ -15,15 +15,18 @@
 
 #define DMA32_LIMIT (1ul << (32 - PAGE_SHIFT)) // first pfn that 32-bit devices cannot reach
 
-// Memory that the direct map cannot reach is left alone, with a line.
+// Memory that the direct map cannot reach, or whose frame table would not fit the observers' root entry, is left alone,
+// with a line.
 static void drop_unreachable(u64 direct_map)
 {
+	u64 observed = ((u64)PAGE_SIZE << 9 * (arch_levels - 1)) / sizeof(struct page) * PAGE_SIZE;
+	paddr_t reach = direct_map < observed ? direct_map : observed;
 	u64 before = ranges_size(&boot_machine.ram);
-	ranges_remove(&boot_machine.ram, direct_map, ~0ul);
+	ranges_remove(&boot_machine.ram, reach, ~0ul);
 	u64 dropped = before - ranges_size(&boot_machine.ram);
 	if (dropped != 0)
 		log_line("jjok: %lu MiB of memory lie above %lu GiB, where this kernel cannot reach them",
-			 dropped >> 20, direct_map >> 30);
+			 dropped >> 20, reach >> 30);
 }
 
 static void remove_all(struct ranges *set, const struct ranges *what)

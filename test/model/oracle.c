@@ -13,8 +13,6 @@
 
 #include <test/model/world.h>
 
-#define NO_SLOT ((pte_t)-1)
-
 struct view {
 	struct page page[FRAMES_MAX];
 	u64 word[FRAMES_MAX]; // content
@@ -30,6 +28,8 @@ static u64 owners_size;
 static u32 total;  // frames of RAM, all of them seen
 static u32 mapped[FRAMES_MAX];
 static bool dirty_entry[FRAMES_MAX], writable_before[FRAMES_MAX];
+static u32 mask;            // of pool slots the operation was given
+static u16 ids[POOLS_MAX];  // pool ids before the operation
 
 static u32 index_of(pfn_t pfn)
 {
@@ -127,9 +127,42 @@ void oracle_boot(void)
 	view_take(&now);
 }
 
+// The pools an operation has a capability for.
+static u32 acting(const struct op *op)
+{
+	u32 p = op->p;
+	if (p == OWNER) {
+		u32 i = index_of(frame_pfn[op->f]);
+		p = owner_of(&now.page[i]);
+		p = p == NONE ? 0 : p;
+	}
+	switch (op->kind) {
+	case OP_MOVE:
+		return 1u << p | 1u << op->q;
+	case OP_PUT:
+		return ~0u; // the object's own: whoever made the frame
+	case OP_UNMAP:
+		return op->flags & UNMAP_FREE ? 1u << p : 0;
+	case OP_PROTECT:
+	case OP_SCAN:
+	case OP_CLONE:
+	case OP_ACCESS:
+	case OP_SWITCH:
+	case OP_AS_DESTROY:
+	case OP_AS_CREATE:
+	case OP_LIMIT:
+	case OP_CREATE:
+		return 0;
+	default:
+		return 1u << p;
+	}
+}
+
 void oracle_before(const struct op *op)
 {
-	(void)op;
+	mask = acting(op);
+	for (u32 p = 0; p < config.pools; p++)
+		ids[p] = pool[p].id;
 	before = now;
 	memset(wrote, 0, sizeof(wrote));
 }
@@ -217,38 +250,8 @@ static void check_usage(void)
 
 // ---- what may change
 
-static u32 acting(const struct op *op)
-{
-	u32 p = op->p;
-	if (p == OWNER) {
-		u32 i = index_of(frame_pfn[op->f]);
-		p = owner_of(&before.page[i]);
-		p = p == NONE ? 0 : p;
-	}
-	switch (op->kind) {
-	case OP_MOVE:
-		return 1u << p | 1u << op->q;
-	case OP_PUT:
-		return ~0u; // the object's own: whoever made the frame
-	case OP_UNMAP:
-		return op->flags & UNMAP_FREE ? 1u << p : 0;
-	case OP_PROTECT:
-	case OP_SCAN:
-	case OP_CLONE:
-	case OP_ACCESS:
-	case OP_SWITCH:
-	case OP_AS_DESTROY:
-	case OP_AS_CREATE:
-	case OP_LIMIT:
-	case OP_CREATE:
-		return 0;
-	default:
-		return 1u << p;
-	}
-}
-
-// The pool slot as of before the operation: a pool that has just been destroyed is no longer found by id.
-static bool acted_on(const struct page *page, u32 mask, const u16 *ids)
+// Page tables and the objects of the world itself come and go with everything.
+static bool acted_on(const struct page *page)
 {
 	if (page->pool == table_pool.id)
 		return true;
@@ -296,7 +299,7 @@ static void check_marks(u32 i, const struct page *old, const struct page *page, 
 		model_fail("frame %lx: marks %x -> %x without BEGIN", mem.base + i, old->marks, page->marks);
 }
 
-static void check_change(u32 i, const struct op *op, err_t err, u32 mask, const u16 *ids)
+static void check_change(u32 i, const struct op *op, err_t err)
 {
 	const struct page *old = &before.page[i], *page = &now.page[i];
 	pfn_t pfn = mem.base + i;
@@ -304,9 +307,9 @@ static void check_change(u32 i, const struct op *op, err_t err, u32 mask, const 
 	bool moved = alive(old) && alive(page) && op->kind == OP_MOVE && !err && frame_pfn[op->f] == pfn;
 	check_gen(i, old, page, op);
 	bool head = old->gen != page->gen || old->pool != page->pool || old->state != page->state || old->pins != page->pins;
-	if (head && old->state != PAGE_FREE && !acted_on(old, mask, ids))
+	if (head && old->state != PAGE_FREE && !acted_on(old))
 		model_fail("frame %lx of pool %u: changed by an operation without authority over it", pfn, old->pool);
-	if (head && page->state != PAGE_FREE && !acted_on(page, mask, ids))
+	if (head && page->state != PAGE_FREE && !acted_on(page))
 		model_fail("frame %lx: given to pool %u by an operation without authority over it", pfn, page->pool);
 	if (same_life)
 		check_marks(i, old, page, op, err);
@@ -321,13 +324,13 @@ static void check_change(u32 i, const struct op *op, err_t err, u32 mask, const 
 	// Unsafe content that is gone.
 	u64 was = before.word[i];
 	bool gone = !same_life || (now.word[i] != was && !wrote[i]);
-	bool said = same_life ? (op->kind == OP_FILL || op->flags & (MAP_ZERO | MAP_COPY)) && !err : may_discard(op) && acted_on(old, mask, ids);
+	bool said = same_life ? (op->kind == OP_FILL || op->flags & (MAP_ZERO | MAP_COPY)) && !err : may_discard(op) && acted_on(old);
 	if (gone && was && was != safe[i] && old->marks & PAGE_ZEROED && !said)
 		model_fail("frame %lx: version %lu dropped", pfn, was);
 }
 
 // New entries: where do they come from?
-static void check_entry(u32 as, u32 va, const struct op *op, u32 mask, const u16 *ids)
+static void check_entry(u32 as, u32 va, const struct op *op)
 {
 	pte_t old = before.entry[as][va], e = now.entry[as][va];
 	if (!keeps_frame(e))
@@ -335,7 +338,7 @@ static void check_entry(u32 as, u32 va, const struct op *op, u32 mask, const u16
 	u32 i = index_of(pte_pfn(e));
 	const struct page *page = &now.page[i];
 	bool same = keeps_frame(old) && pte_pfn(old) == pte_pfn(e);
-	if (!same && op->kind != OP_CLONE && !(op->kind == OP_MAP && acted_on(page, mask, ids)))
+	if (!same && op->kind != OP_CLONE && !(op->kind == OP_MAP && acted_on(page)))
 		model_fail("address space %u va %u: frame %lx of pool %u mapped without authority", as, va, pte_pfn(e), page->pool);
 	if (!same && op->kind == OP_CLONE && before.page[i].mapcount == 0)
 		model_fail("address space %u va %u: frame %lx cloned out of nothing", as, va, pte_pfn(e));
@@ -371,7 +374,8 @@ static void check_nothing(const struct op *op)
 {
 	for (u32 i = 0; i < total; i++) {
 		const struct page *old = &before.page[i], *page = &now.page[i];
-		bool table = old->state == PAGE_FREE || old->pool == table_pool.id; // tables came and went
+		bool table = (old->state == PAGE_FREE || old->pool == table_pool.id) && // tables came and went
+			     (page->state == PAGE_FREE || page->pool == table_pool.id);
 		if (!table && memcmp(old, page, sizeof(*page)))
 			model_fail("frame %lx: changed by a call that failed: %s marks %x -> %s marks %x", mem.base + i,
 				   page_state_name(old->state), old->marks, page_state_name(page->state), page->marks);
@@ -402,37 +406,82 @@ static void learn(const struct op *op, err_t err)
 		safe[i] = begun[i];
 }
 
-static void check_stale(const struct op *op, err_t err, u32 mask, const u16 *ids)
+static void check_stale(const struct op *op, err_t err)
 {
 	bool named = op->kind == OP_FREE || op->kind == OP_MOVE || op->kind == OP_FILL || op->kind == OP_MARK || op->kind == OP_PIN ||
 		     op->kind == OP_UNPIN || op->kind == OP_EVICT || op->kind == OP_TAKE || (op->kind == OP_MAP && op->n == 1);
 	if (!named || err)
 		return;
 	const struct page *old = &before.page[index_of(frame_pfn[op->f])];
-	if (op->gen || old->state == PAGE_FREE || old->pool == table_pool.id || !acted_on(old, mask, ids))
+	if (op->gen || old->state == PAGE_FREE || old->pool == table_pool.id || !acted_on(old))
 		model_fail("frame %lx: a reference that does not hold was honoured", frame_pfn[op->f]);
 }
 
-void oracle_after(const struct op *op, err_t err, u64 done)
+void oracle_after(const struct op *op, err_t err)
 {
-	static u16 ids[POOLS_MAX]; // before the operation
-	(void)done;
 	view_take(&now);
 	count_entries();
-	if (op->kind == OP_CREATE || !before.page[0].gen)
-		for (u32 p = 0; p < config.pools; p++)
-			ids[p] = pool[p].id ? pool[p].id : ids[p];
-	u32 mask = acting(op);
-	check_stale(op, err, mask, ids);
+	check_stale(op, err);
 	for (u32 i = 0; i < total; i++)
-		check_change(i, op, err, mask, ids);
+		check_change(i, op, err);
 	for (u32 as = 0; as < config.aspaces; as++)
 		for (u32 va = 0; va < config.vas; va++)
-			check_entry(as, va, op, mask, ids);
+			check_entry(as, va, op);
 	if (err && !ranged(op))
 		check_nothing(op);
 	learn(op, err);
 	for (u32 i = 0; i < total; i++)
 		check_page(i);
 	check_usage();
+}
+
+// ---- hashing
+
+static u64 mix(u64 h, u64 x)
+{
+	h = (h ^ x) * 0xff51afd7ed558ccdul;
+	return h ^ h >> 32;
+}
+
+// Versions by order of appearance, so that states which differ in their numbers only are one.
+static u64 renamed(u64 *names, u32 *n, u64 word)
+{
+	for (u32 i = 0; i < *n; i++)
+		if (names[i] == word)
+			return i;
+	names[(*n)++] = word;
+	return *n - 1;
+}
+
+static u64 hash_pool(u64 h, const struct pool *p)
+{
+	u64 swept = p->sweep_aspace && aspaces ? aspaces->serial - p->sweep_aspace + 1 : 0;
+	h = mix(h, p->id | (u64)p->dying << 16 | (u64)p->sweep_phase << 20 | p->usage << 32);
+	return mix(h, p->limit ^ p->sweep_frame << 20 ^ swept << 50 ^ p->sweep_va << 8);
+}
+
+// Everything but generations, which only grow, and what follows from the rest.
+u64 oracle_hash(void)
+{
+	u64 h = 1, names[3 * FRAMES_MAX] = { 0 };
+	u32 n = 1; // 0 is 0
+	for (u32 i = 0; i < total; i++) {
+		const struct page *page = &now.page[i];
+		h = mix(h, page->pool | (u64)page->state << 16 | (u64)page->order << 20 | (u64)page->pager << 24 | (u64)page->mapcount << 32);
+		h = mix(h, page->marks | page->pins << 8);
+		h = mix(h, page->word0 * 31 + page->word1);
+		if (page->pool == table_pool.id || (!alive(page) && page->state != PAGE_FREE))
+			continue;
+		h = mix(h, renamed(names, &n, now.word[i]) | (u64)owners[now.word[i]] << 32);
+		if (alive(page))
+			h = mix(h, renamed(names, &n, safe[i]) | renamed(names, &n, page->marks & PAGE_WRITEBACK ? begun[i] : 0) << 32);
+	}
+	for (u32 as = 0; as < config.aspaces; as++)
+		for (u32 va = 0; va < config.vas; va++)
+			h = mix(h, now.entry[as][va]);
+	for (u32 p = 0; p < config.pools; p++)
+		h = hash_pool(h, &pool[p]);
+	for (u32 hart = 0; hart < MACHINE_HARTS; hart++)
+		h = mix(h, machine_aspace(hart) ? object_id(machine_aspace(hart)) : 0);
+	return mix(h, machine_tlb_hash());
 }

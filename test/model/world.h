@@ -79,7 +79,7 @@ pte_t *slot_of(u32 as, u32 va);
 // ---- oracle.c
 void oracle_boot(void);
 void oracle_before(const struct op *op);
-void oracle_after(const struct op *op, err_t err, u64 done);
+void oracle_after(const struct op *op, err_t err);
 // A program wrote to this frame: returns the version it writes.
 u64 oracle_wrote(pfn_t pfn);
 void oracle_read(pfn_t pfn, u64 version);
@@ -91,5 +91,6 @@ u32 owner_of(const struct page *page);
 _Noreturn void model_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 // ---- explore.c, random.c
+// Every sequence of operations of the small world, shortest first, until the time is up.
 void explore(u64 seconds);
-void random_run(u64 steps, u64 seed, bool races);
+void random_run(u64 steps, u64 seed);

@@ -15,8 +15,11 @@ static int copy(int from, int to, const char *source, const char *target)
 	ssize_t got;
 
 	while ((got = read(from, buffer, sizeof(buffer))) > 0)
-		if (write(to, buffer, got) != got)
-			return app_warn(target);
+		for (ssize_t done = 0, n; done < got; done += n) {
+			n = write(to, buffer + done, got - done); // fewer when room runs short; the next one says why
+			if (n <= 0)
+				return app_warn(target);
+		}
 	return got < 0 ? app_warn(source) : 0;
 }
 

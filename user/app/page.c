@@ -91,7 +91,7 @@ static void print_map(const struct frame *table, u64 first, u64 count)
 		int most = 0;
 
 		for (u64 k = i; k < i + step && k < count; k++)
-			seen[table[k].state]++;
+			seen[table[first + k].state]++;
 		for (int s = 0; s < 16; s++) {
 			total[s] += seen[s];
 			if (seen[s] > seen[most])
@@ -109,7 +109,7 @@ static void print_map(const struct frame *table, u64 first, u64 count)
 int main(int argc, char **argv)
 {
 	const struct frame *table = (const struct frame *)getauxval(AT_JJOK_FRAMES);
-	u64 first = getauxval(AT_JJOK_FRAMES_FIRST), count = getauxval(AT_JJOK_FRAMES_COUNT), pfn;
+	u64 first, count, pfn;
 
 	app_start(argc, argv, "page [PFN]\nShows struct page of a frame, field by field; without PFN a picture of all frames.\n"
 			      "vtop tells the PFN behind an address.\n");
@@ -117,6 +117,8 @@ int main(int argc, char **argv)
 		app_usage();
 	if (!table)
 		app_fail("the frame table is not mapped in this process (no AT_JJOK_FRAMES; vm gives it to every program)");
+	first = glass_sys(SYSSTAT_MEM_BASE);
+	count = glass_sys(SYSSTAT_FRAMES);
 	if (argc == 1) {
 		print_map(table, first, count);
 		return 0;
@@ -124,6 +126,6 @@ int main(int argc, char **argv)
 	pfn = app_number(argv[1], "PFN");
 	if (pfn < first || pfn - first >= count)
 		app_fail("frame %#lx is outside of memory: %#lx to %#lx", pfn, first, first + count - 1);
-	print_frame(pfn, table + (pfn - first));
+	print_frame(pfn, &table[pfn]);
 	return 0;
 }

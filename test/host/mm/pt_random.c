@@ -18,6 +18,7 @@
 #define RAM 4096
 #define FRAMES 2800
 #define POOLS_USED 2
+#define EPOCH 2000 // operations until everything is freed and starts afresh
 
 struct page_model {
 	u8 kind, prot;
@@ -215,12 +216,14 @@ static frame_t pick_frame_of(u32 p)
 // The first of 512 frames of one pool that begin a large page; 0: none.
 static u32 pick_large(void)
 {
-	u32 pfn = (mem.base + rnd(RAM)) & ~511u;
-	for (u32 i = 0; i < PT_ENTRIES && pfn >= mem.base; i++) {
-		if (!frame[pfn + i].ref || frame[pfn + i].pool != frame[pfn].pool)
-			return 0;
+	for (u32 tries = 0; tries < 4; tries++) {
+		u32 pfn = mem.base + rnd(RAM / PT_ENTRIES) * PT_ENTRIES, i = 0;
+		while (i < PT_ENTRIES && frame[pfn + i].ref && frame[pfn + i].pool == frame[pfn].pool)
+			i++;
+		if (i == PT_ENTRIES)
+			return pfn;
 	}
-	return pfn < mem.base ? 0 : pfn;
+	return 0;
 }
 
 static struct frame_model *named(frame_t ref, u32 p)
@@ -256,7 +259,7 @@ static void same_counts(u32 s, struct counts before)
 
 static void op_alloc(void)
 {
-	u32 p = rnd(POOLS_USED), order = rnd(12) ? 0 : rnd(3) ? 4 : 9;
+	u32 p = rnd(POOLS_USED), order = rnd(8) ? 0 : rnd(2) ? 4 : 9;
 	u64 done, flags = rnd(3) ? 0 : ALLOC_LAZY;
 	frame_t ref;
 	if (owned_count + (1u << order) > FRAMES || frame_alloc(&pool[p], order, 1, flags, &ref, &done))
@@ -849,18 +852,20 @@ static void op_evict(void)
 	compare_frame((u32)ref);
 }
 
+static struct aspace *space_object(void)
+{
+	frame_t ref;
+	u64 done;
+	void *object;
+	err_t err = frame_alloc(&root, 0, 1, 0, &ref, &done);
+	if (!err)
+		err = object_take(&root, ref, 0, TYPE_ASPACE, 1024, &object);
+	CHECK(!err, "no address space: %d", err);
+	return object;
+}
+
 static void space_make(u32 s)
 {
-	if (!space[s]) {
-		frame_t ref;
-		u64 done;
-		void *object;
-		err_t err = frame_alloc(&root, 0, 1, 0, &ref, &done);
-		if (!err)
-			err = object_take(&root, ref, 0, TYPE_ASPACE, 1024, &object);
-		CHECK(!err, "no address space: %d", err);
-		space[s] = object;
-	}
 	err_t err = aspace_init(space[s], &table_pool[s]);
 	struct window low = {.start = 0, .end = block_va[2], .pool = &pool[0]}, high = {.start = block_va[3], .end = block_va[5], .pool = &pool[1]};
 	CHECK(!err && !aspace_set_window(space[s], 0, &low) && !aspace_set_window(space[s], 3, &high), "address space %u: %d", s, err);
@@ -906,8 +911,8 @@ static void step(void)
 {
 	static void (*const op[])(void) = {op_alloc, op_free, op_map, op_unmap, op_protect, op_scan, op_clone, op_access, op_map_large, op_collapse, op_pin,
 					   op_evict, op_stash, op_fill_block, op_destroy};
-	static const u32 weight[] = {10, 6, 20, 12, 8, 6, 10, 16, 2, 2, 2, 1, 1, 1, 1};
-	u32 at = rnd(98), i = 0;
+	static const u32 weight[] = {12, 6, 20, 12, 8, 6, 10, 16, 4, 2, 2, 1, 1, 2, 1};
+	u32 at = rnd(103), i = 0;
 	for (; at >= weight[i]; i++)
 		at -= weight[i];
 	if (op[i] == op_destroy && rnd(20))
@@ -917,12 +922,32 @@ static void step(void)
 	machine_enter(rnd(MACHINE_HARTS));
 }
 
+// Everything goes; the machine must be as it was before.
+static void epoch_end(u64 free_frames)
+{
+	compare_all();
+	CHECK(mm_check() == 0, "self-check");
+	for (u32 s = 0; s < SPACES; s++)
+		space_destroy(s);
+	while (owned_count) {
+		struct frame_model *f = &frame[owned[0]];
+		paddr_t pa;
+		CHECK(!f->mapcount, "frame %x is still mapped", owned[0]);
+		for (; f->pins; f->pins--)
+			CHECK(!frame_pin(&pool[f->pool], f->ref, -1, &pa), "unpin");
+		CHECK(!frame_free(&pool[f->pool], f->ref, FREE_DISCARD | FRAME_FREE_EVICT), "free");
+		model_gone(owned[0]);
+	}
+	compare_frames();
+	CHECK(zone[0].free_frames == free_frames, "%lu frames free, %lu before", zone[0].free_frames, free_frames);
+	CHECK(!pool[0].usage && !pool[1].usage && mm_check() == 0 && mm_check_rest(0) == 0, "something is left");
+}
+
 static void run(u32 levels, u64 steps)
 {
 	machine_boot(RAM, levels);
 	memset(frames_of_ram, 0, sizeof(frames_of_ram));
 	frame = (void *)((u64)frames_of_ram - mem.base * sizeof(*frame));
-	memset(space, 0, sizeof(space));
 	owned_count = 0;
 	vaddr_t limit = pt_user_limit(), large = pt_size(ARCH_LARGE_LEVEL), root_entry = pt_size(levels - 1);
 	vaddr_t va[BLOCKS] = {0, large, 2 * large, root_entry - large, root_entry, limit - large};
@@ -935,20 +960,19 @@ static void run(u32 levels, u64 steps)
 		err |= pool_init(&table_pool[s], &root, 60);
 	CHECK(!err, "pools");
 	for (u32 s = 0; s < SPACES; s++)
-		space_make(s);
+		space[s] = space_object();
+	u64 free_frames = zone[0].free_frames;
 	for (u64 i = 0; i < steps; i++, now++) {
+		if (i % EPOCH == 0) {
+			for (u32 s = 0; s < SPACES; s++)
+				space_make(s);
+		}
 		step();
-		if (i % 1000 == 0)
+		if (i % 500 == 0)
 			compare_all();
-		if (i % 20000 == 0)
-			CHECK(i == 0 || mm_check() == 0, "self-check");
+		if (i % EPOCH == EPOCH - 1 || i == steps - 1)
+			epoch_end(free_frames);
 	}
-	compare_all();
-	for (u32 s = 0; s < SPACES; s++)
-		space_destroy(s);
-	for (u32 pfn = mem.base; pfn < mem.limit; pfn++)
-		CHECK(pfn_to_page(pfn)->mapcount == 0, "frame %x is still mapped", pfn);
-	compare_frames();
 }
 
 int main(int argc, char **argv)

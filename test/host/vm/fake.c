@@ -800,6 +800,8 @@ err_t sys_thread_ctl(cptr_t thread, u64 op, u64 a, u64 b, u64 c, u64 d, u64 *r0,
 	case THREAD_START:
 		if (!own(a, TYPE_ASPACE) || !own(b, TYPE_CAPTABLE))
 			return -ERR_BADCAP;
+		if (o->thread.running || !o->thread.alive)
+			return -ERR_BUSY;
 		o->thread.running = true;
 		o->thread.starts++;
 		if (c) {

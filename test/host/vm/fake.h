@@ -26,7 +26,7 @@ err_t fake_reply_map(u32 slot, u64 addr, const struct map_reply *map);
 
 // The last START of a process' thread, and whether it may run.
 struct fake_thread {
-	bool alive, running;
+	bool alive, running; // running: not stopped, so it runs or waits in a call
 	u32 starts;
 	u64 pc, sp;
 	u32 copied_from; // pid-like tag of the parent, fork

@@ -153,6 +153,7 @@ static err_t serve(struct request *rq)
 		/* exec stops the thread and starts it anew: then its call is gone. */
 		if (rq->label == OP_VM_EXEC && fake_thread(badge_slot(rq->badge))->starts > asked.flow)
 			return PARKED;
+		check(!badge_slot(rq->badge) || fake_thread(badge_slot(rq->badge))->running);
 	}
 	vm_request(rq);
 	fake_kill = fake_nomem = 0;

@@ -4,10 +4,11 @@
  *
  *	check ELF, argument block, stack pointer, records -> prepare the pages that cannot be mapped from the archive as they are
  *	-> MOVING: argument block to a staging range that neither image uses    (up to here every error leaves the caller as it was)
- *	-> REPLACING: old mappings gone -> new mappings -> argument block to the top of the stack -> registers -> running
+ *	-> REPLACING: old mappings gone -> BUILDING: new mappings -> argument block to the top of the stack
+ *	-> STARTING: thread stopped, started anew
  *
- * From REPLACING on only memory for page tables can be missing; then the process ends like any other that does not fit. MOVING and
- * REPLACING are written down as results of the call, with the staging address, so that a successor goes on where it must.
+ * From REPLACING on only memory for page tables can be missing; then the process ends like any other that does not fit. The phases are
+ * written down as results of the call, so that a successor goes on where it must.
  */
 #include "elf.h"
 #include "vm.h"
@@ -196,25 +197,33 @@ static void record_image(struct proc *p, const struct exec *x, u64 name0, u64 na
 	(void)sys_thread_ctl(proc_cap(proc_slot(p), CAP_THREAD), THREAD_NAME, name0, name1, 0, 0, NULL, NULL, NULL, NULL);
 }
 
-static err_t image_start(struct proc *p, const struct exec *x)
+static err_t image_start(const struct proc *p, vaddr_t entry, u64 sp)
 {
 	u32 slot = proc_slot(p);
-	cptr_t thread = proc_cap(slot, CAP_THREAD);
 
-	(void)sys_thread_ctl(thread, THREAD_STOP, 0, 0, 0, 0, NULL, NULL, NULL, NULL);
-	return sys_thread_ctl(thread, THREAD_START, proc_cap(slot, CAP_ASPACE), proc_cap(slot, CAP_TABLE), x->elf.entry, x->sp, NULL, NULL,
-			      NULL, NULL);
+	return sys_thread_ctl(proc_cap(slot, CAP_THREAD), THREAD_START, proc_cap(slot, CAP_ASPACE), proc_cap(slot, CAP_TABLE), entry, sp, NULL,
+			      NULL, NULL, NULL);
 }
 
-enum phase {
-	EXEC_CHECKING,
-	EXEC_MOVING,
-	EXEC_REPLACING,
-};
-
-static void phase_set(const struct request *rq, const struct exec *x, enum phase phase)
+// The thread waits for an answer to its exec. Once it is stopped that call is gone, and only the result says what was to come.
+static err_t image_restart(const struct proc *p, vaddr_t entry, u64 sp)
 {
-	result_stage(rq, RESULT_MOVING, x->staging, phase);
+	(void)sys_thread_ctl(proc_cap(proc_slot(p), CAP_THREAD), THREAD_STOP, 0, 0, 0, 0, NULL, NULL, NULL, NULL);
+	return image_start(p, entry, sp);
+}
+
+// A predecessor may have stopped a thread and not started it: then it does not run by itself. Else it does, or waits, and this is BUSY.
+void exec_recover(struct proc *p)
+{
+	const struct result *result = &vms->result[proc_slot(p)];
+
+	if (result->status == RESULT_STARTING && image_start(p, result->word[0], result->word[1]) == 0)
+		stats[VMSTAT_EXECS]++;
+}
+
+static void phase_set(const struct request *rq, s64 phase, u64 word0, u64 word1)
+{
+	result_stage(rq, phase, word0, word1);
 	record_commit();
 }
 
@@ -235,7 +244,7 @@ static err_t exec_prepare(const struct request *rq, struct proc *p, struct exec 
 		tails_return(x);
 		return err;
 	}
-	phase_set(rq, x, EXEC_MOVING);
+	phase_set(rq, RESULT_MOVING, x->staging, 0);
 	err = entries_clone(p, x->staging, p, x->args, x->pages, CLONE_MOVE);
 	if (err) {
 		/* Back again; the tables there are still in place or in the stash. */
@@ -250,13 +259,16 @@ static err_t exec_replace(const struct request *rq, struct proc *p, struct exec 
 {
 	err_t err;
 
-	phase_set(rq, x, EXEC_REPLACING);
+	phase_set(rq, RESULT_REPLACING, x->staging, 0);
 	while (p->first)
 		(void)region_unmap(p, vms->vma[p->first].start, vms->vma[p->first].end); /* whole VMAs: nothing to split */
+	phase_set(rq, RESULT_BUILDING, x->staging, 0);
 	record_image(p, x, name0, name1);
 	err = image_map(p, x);
-	if (!err)
-		err = image_start(p, x);
+	if (!err) {
+		phase_set(rq, RESULT_STARTING, x->elf.entry, x->sp);
+		err = image_restart(p, x->elf.entry, x->sp);
+	}
 	if (err) {
 		log_line("vm: %s (pid %u) killed: no memory for its new image (%s)", proc_name(p), proc_record(p)->pid, err_name(err));
 		entries_unmap(p, x->staging, x->pages, UNMAP_FREE);
@@ -269,28 +281,37 @@ static err_t exec_replace(const struct request *rq, struct proc *p, struct exec 
 	return PARKED; /* the call it was made from is gone with the old image */
 }
 
+// Past the point of no return: what a predecessor had in hand is made again, what it had built is taken down.
+static err_t exec_resume(struct proc *p, struct exec *x, s64 phase)
+{
+	err_t err = 0;
+
+	/* Some of the argument block may be on the new stack already; a page is in one place. */
+	if (phase == RESULT_BUILDING)
+		err = entries_clone(p, x->staging, p, STACK_END - x->pages, x->pages, CLONE_MOVE);
+	return err ? err : tails_prepare(x);
+}
+
 err_t vm_op_exec(struct request *rq, u64 image, u64 size, u64 args, u64 pages, u64 sp, u64 name0, u64 name1)
 {
 	struct proc *p = badge_proc(rq->badge);
 	struct exec x = { 0 };
 	struct result done;
-	enum phase phase = EXEC_CHECKING;
+	s64 phase = result_find(rq, &done) ? done.status : 0;
 	err_t err = image_check(&x, image, size);
 
-	if (result_find(rq, &done) && done.status == RESULT_MOVING) {
+	if (phase == RESULT_STARTING) {
+		err = image_restart(p, done.word[0], done.word[1]);
+		return err ? err : PARKED;
+	}
+	if (phase)
 		x.staging = (u32)done.word[0];
-		phase = (enum phase)done.word[1];
-	}
 	if (!err)
-		err = args_check(p, &x, args, pages, sp, phase == EXEC_REPLACING);
-	if (!err && phase == EXEC_REPLACING) {
-		/* A predecessor may have moved some of the block to the new stack already; a page is in one place. */
-		err = entries_clone(p, x.staging, p, STACK_END - x.pages, x.pages, CLONE_MOVE);
-		if (!err)
-			err = tails_prepare(&x);
-	} else if (!err) {
+		err = args_check(p, &x, args, pages, sp, phase >= RESULT_REPLACING);
+	if (!err && phase < RESULT_REPLACING)
 		err = exec_prepare(rq, p, &x);
-	}
+	else if (!err)
+		err = exec_resume(p, &x, phase);
 	return err ? err : exec_replace(rq, p, &x, name0, name1);
 }
 
@@ -369,7 +390,7 @@ err_t vm_op_spawn(struct request *rq, u64 image, u64 size, u64 name0, u64 name1,
 	}
 	result_stage(rq, 0, *out_pid, 0);
 	proc_commit(p);
-	err = image_start(p, &x);
+	err = image_start(p, x.elf.entry, x.sp);
 	if (err)
 		panic("spawn: a complete process does not start: error %d", err);
 	return 0;

@@ -5,7 +5,8 @@
  *
  *	frame: none --magazine--> listed, empty <--object_make, object_release--> in use;  empty and one too many --> freed
  *
- * A slot whose object outlives its capability here (someone else holds one) answers EXIST and is passed over from then on.
+ * A slot whose object outlives its capability here (someone else holds one, or the kernel has yet to bury it) answers EXIST and is passed over
+ * until slots of its kind run out.
  */
 #include "vm.h"
 
@@ -13,6 +14,7 @@
 #define SPARE_FRAMES 2 // empty frames kept per kind
 
 static u64 used[OBJECT_FRAMES];
+static u64 passed[OBJECT_FRAMES]; // in `used` only because they answered EXIST
 static u16 hint[OBJ_KINDS];
 static u16 empties[OBJ_KINDS];
 
@@ -46,7 +48,19 @@ static void frame_list(u32 i, frame_t frame, u32 kind)
 
 	record_stage(&vms->object[i], &entry, sizeof(entry));
 	record_commit();
-	used[i] = 0;
+	used[i] = passed[i] = 0;
+}
+
+// Slots that were passed over may be free by now.
+static void passed_retry(u32 kind)
+{
+	for (u32 i = 0; i < OBJECT_FRAMES; i++) {
+		if (!passed[i] || vms->object[i].kind != kind)
+			continue;
+		used[i] &= ~passed[i];
+		passed[i] = 0;
+		empties[kind] += !used[i];
+	}
 }
 
 // An object frame of this kind with a free slot, or -ERR_NOMEM.
@@ -62,6 +76,7 @@ static s32 frame_with_room(u32 kind)
 			continue;
 		if (magazine_refill(1))
 			return -ERR_NOMEM;
+		passed_retry(kind);
 		frame_list(i, magazine_take(), kind);
 		empties[kind]++;
 		return (s32)i;
@@ -92,8 +107,10 @@ err_t object_make(struct proc *p, u32 kind, cptr_t table, u64 slot, u64 arg, u64
 		if (!used[i])
 			empties[kind]--;
 		used[i] |= 1ul << place;
-		if (err)
+		if (err) {
+			passed[i] |= 1ul << place;
 			continue;
+		}
 		/* One aligned store; the process is NEW, and a NEW one is torn down after a crash. */
 		proc_record(p)->object[kind] = (u16)((u32)i * PLACE_SLOTS + place + 1);
 		return 0;
@@ -123,7 +140,7 @@ void object_release(struct proc *p, u32 kind)
 void object_recover(void)
 {
 	for (u32 i = 0; i < OBJECT_FRAMES; i++)
-		used[i] = 0;
+		used[i] = passed[i] = 0;
 	for (u32 slot = 0; slot < PROCS; slot++) {
 		for (u32 kind = 0; kind < OBJ_KINDS; kind++) {
 			u16 place = vms->proc[slot].object[kind];

@@ -197,6 +197,7 @@ void proc_recover(void)
 		rss_count(p);
 		(void)sys_pool_ctl(proc_cap(slot, CAP_POOL), POOLOP_STAT, 0, 0, 0, &limit, NULL, NULL, NULL);
 		p->pool_limit = (u32)limit;
+		exec_recover(p);
 	}
 }
 

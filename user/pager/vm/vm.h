@@ -94,10 +94,13 @@ _Static_assert(sizeof(struct proc_record) % 8 == 0, "staged as words");
 // What a request that must not be done twice was answered.
 struct result {
 	u64 reply;  // its reply word
-	s64 status; // 0, -ERR, or RESULT_MOVING
+	s64 status; // 0, -ERR, or RESULT_*: under way
 	u64 word[2];
 };
-#define RESULT_MOVING 1 // mremap is under way to word[0]
+#define RESULT_MOVING 1    // mremap, exec: pages go to word[0]
+#define RESULT_REPLACING 2 // exec: the old image goes, the arguments wait at word[0]
+#define RESULT_BUILDING 3  // exec: the old image is gone, the new one comes
+#define RESULT_STARTING 4  // exec: complete, to be started at word[0] with stack pointer word[1]
 
 struct object_frame {
 	frame_t frame; // 0: unused
@@ -281,3 +284,4 @@ const char *proc_name(const struct proc *p);
 
 // exec.c
 void scratch_close(void);
+void exec_recover(struct proc *p);

@@ -8,9 +8,7 @@
 #define AT_CLKTCK 17
 #define AT_HWCAP2 26
 #define AT_EXECFN 31
-#define AT_JJOK_FRAMES 0x6a00       // address of the frame table (struct page array), read-only
-#define AT_JJOK_FRAMES_FIRST 0x6a01 // pfn of its first entry
-#define AT_JJOK_FRAMES_COUNT 0x6a02 // entries
-#define AT_JJOK_CLOEXEC 0x6a03      // descriptors to close, one bit each
+#define AT_JJOK_FRAMES 0x6a00  // address of the frame table: struct page of every frame, indexed by pfn, read-only
+#define AT_JJOK_CLOEXEC 0x6a01      // descriptors to close, one bit each
 
 unsigned long getauxval(unsigned long type);
