@@ -15,6 +15,7 @@ import stat
 import struct
 import sys
 
+REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 PAGE = 4096
 MAGIC = 0x52414A4F4A4A
 HEADER = struct.Struct("<QII")
@@ -62,11 +63,12 @@ class Archive:
         self.file_add(path, pathlib.Path(host).read_bytes(), mode, int(status.st_mtime) if mtime is None else mtime)
 
     def list_add(self, list_file):
+        """Host paths in the list count from the repository."""
         for line in pathlib.Path(list_file).read_text().splitlines():
             host, colon, guest = line.rpartition(":")
             if not colon:
                 raise ArchiveError(f"{list_file}: no guest path in {line!r}")
-            self.host_file_add(guest, host, BUILD_TIME)
+            self.host_file_add(guest, REPOSITORY / host, BUILD_TIME)
 
     def tree_add(self, root):
         """Lays a host folder over the guest's /; links are followed, what is no file or folder is left out."""

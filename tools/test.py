@@ -7,25 +7,28 @@ test/system/*.test describe (docs/build.md has the format). Ends with the line "
 """
 import argparse
 import concurrent.futures
+import contextlib
 import dataclasses
 import itertools
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
-from run import session  # noqa: E402
+from run import session, trace  # noqa: E402
 from run.machine import ARCHITECTURES, ROOT, Settings, UsageError  # noqa: E402
 
 SELF_CHECK = r"^jjok: self-check: ok\b"
 ALWAYS_BAD = r"^(jjok: )?panic:"
 FIELDS = {"about", "cmd", "type", "modes", "mem", "append", "smp", "timeout", "expect", "reject", "status", "icount",
-          "root"}
+          "root", "cc", "trace"}
 HOST_TIMEOUT = 600
 LOG_TAIL = 25
 
@@ -94,12 +97,49 @@ def console_check(spec, ending):
     return "" if re.search(SELF_CHECK, text, re.MULTILINE) else "no self-check at power-off"
 
 
+@contextlib.contextmanager
+def overlay(spec, settings):
+    """The settings with a ROOT= that also holds the programs that the test builds with jjok cc."""
+    if not spec.get("cc"):
+        yield settings
+        return
+    with tempfile.TemporaryDirectory(prefix="jjok-test-") as folder:
+        if settings.root:
+            shutil.copytree(settings.root, folder, dirs_exist_ok=True)
+        os.makedirs(folder + "/bin", exist_ok=True)
+        for source in spec["cc"]:
+            program = f"{folder}/bin/{pathlib.Path(source).stem}"
+            done = subprocess.run([ROOT / "tools/jjok", "cc", "-Wall", "-O2", str(ROOT / source), "-o", program],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+            if done.returncode:
+                raise UsageError(f"jjok cc {source}: {done.stdout.decode(errors='replace')}")
+        yield dataclasses.replace(settings, root=folder)
+
+
+def trace_check(settings, folder, exported):
+    """Why the trace is not as promised, or nothing."""
+    if exported:
+        return f"the trace could not be exported (status {exported})"
+    text, status = trace.summarise(settings, folder)
+    (folder / "summary.txt").write_text(text)
+    if status:
+        return f"the trace is not consistent: {text.strip().splitlines()[-1]}"
+    return trace.viewer_complaints(folder)
+
+
 def boot_run(name, spec, settings, log):
     typist = typist_of(spec)
     commands = None if typist else "\n".join(spec.get("cmd", [])) + "\n"
-    ending = session.run_settings(settings, commands, typist=typist, timeout=float(one(spec, "timeout", "60")))
+    how = {"typist": typist, "timeout": float(one(spec, "timeout", "60"))}
+    traced = one(spec, "trace", "no") == "yes"
+    with overlay(spec, settings) as settings:
+        if traced:
+            ending, exported = trace.record(settings, commands, log.with_suffix(".trace"), **how)
+        else:
+            ending = session.run_settings(settings, commands, **how)
     log.write_bytes(ending.output)
-    return Result(name, console_check(spec, ending), ending.seconds, log)
+    why = console_check(spec, ending) or (trace_check(settings, log.with_suffix(".trace"), exported) if traced else "")
+    return Result(name, why, ending.seconds, log)
 
 
 def boots(path, defaults, logs):

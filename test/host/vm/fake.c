@@ -997,14 +997,27 @@ static u64 spare_frames(void)
 	return n;
 }
 
+static void print_vmas(u32 slot)
+{
+	printf("slot %u: the tree is broken\n", slot);
+	for (u16 i = procs[slot].first; i; i = nodes[i].next)
+		printf("  %u: %x-%x kind %u prot %u flags %u object %u pgoff %x gap %u\n", i, vms->vma[i].start, vms->vma[i].end, vms->vma[i].kind,
+		       vms->vma[i].prot, vms->vma[i].flags, vms->vma[i].object, vms->vma[i].pgoff, nodes[i].gap);
+}
+
 u64 fake_check(void)
 {
 	static u32 counts[FAKE_FRAMES];
 	u64 bad = 0, usage = 0;
 
 	memset(counts, 0, sizeof(counts));
-	for (u32 slot = 0; slot < PROCS; slot++)
-		bad += check_aspace(slot, counts) + vma_check(&procs[slot]);
+	for (u32 slot = 0; slot < PROCS; slot++) {
+		u64 broken = vma_check(&procs[slot]);
+
+		bad += check_aspace(slot, counts) + broken;
+		if (broken)
+			print_vmas(slot);
+	}
 	for (u32 m = 0; m < MIDS; m++) /* vm's own: the zero page */
 		for (u32 l = 0; own_aspace.aspace.mid[m] && l < LEAVES; l++)
 			for (u32 i = 0; own_aspace.aspace.mid[m][l] && i < ENTRIES; i++)

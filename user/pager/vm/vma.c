@@ -292,7 +292,8 @@ void vma_change(struct proc *p, u16 i, const struct vma *v)
 {
 	const struct vma *old = vma_at(i);
 
-	p->pages += (v->end - v->start) - (old->end - old->start);
+	p->pages += v->end - v->start;
+	p->pages -= old->end - old->start;
 	stage_vma(i, v);
 	record_commit();
 	gap_set(p, i);
