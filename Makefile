@@ -174,9 +174,9 @@ $(foreach t,$(HOST_TESTS),$(eval $(call host_rules,$(t))))
 HOST_BINS := $(foreach t,$(HOST_TESTS),$(BUILD)/host/$(t).test)
 
 # ---- entry points
-export ARCH MODE MEM SWAP SMP ROOT BUILD
-export APPEND := $(value APPEND)
-export PROG := $(value PROG)
+export ARCH MODE MEM SWAP SMP ROOT BUILD APPEND PROG
+override APPEND := $(value APPEND)
+override PROG := $(value PROG)
 run: all
 	@tools/jjok run
 demo: all
@@ -190,9 +190,8 @@ debug: all build/setup/debug.stamp
 test: all $(HOST_BINS) build/setup/test.stamp
 	@tools/test.py $(if $(TESTS),--only '$(TESTS)') $(HOST_BINS)
 check: $(GEN)/.stamp $(HOST_BINS) build/setup/test.stamp
-	@tools/lint.py
-	@python3 tools/idlc.py --check $(IDL)
-	@tools/test.py --quick $(HOST_BINS)
+	@bad=0; tools/lint.py || bad=1; python3 tools/idlc.py --check $(IDL) || bad=1; \
+		tools/test.py --quick $(HOST_BINS) || bad=1; exit $$bad
 format: build/setup/test.stamp
 	@tools/lint.py --format
 clean:

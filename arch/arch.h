@@ -22,7 +22,8 @@ struct arch_context; // the registers of a thread, defined in arch_inline.h
 u64 arch_root_value(paddr_t table, u64 asid);
 // Number of ASID bits the CPU has (0 is a normal value).
 u32 arch_asid_bits(void);
-// arch_root_switch(u64 root)     inline: use this root from now on; with ASID 0 bits it flushes
+// arch_root_switch(u64 root)     inline: use this root from now on, without translations of another address space
+// arch_root_write(u64 root)      inline: the same where arch_root_needs_fence() is false: the register write is all there is to do
 // arch_flush_page(va, asid)      inline: drop one translation on this hart; asid as given to arch_root_value
 // arch_flush_asid(asid)          inline: drop all user translations of an address space
 void arch_flush_all(void); // everything, kernel included
@@ -69,7 +70,8 @@ u32 arch_irq_max(void);
 // ---- harts
 void arch_ipi(u64 hart_mask);     // makes those harts enter the kernel
 void arch_idle(void);             // wait for an interrupt with interrupts on at the wait only; returns with them off
-// arch_relax() inline: in spin loops
+// arch_relax() inline: in loops that wait for another hart or the host
+// arch_spin_lock(u32 *), arch_spin_unlock(u32 *) inline: test and set; the lock orders what precedes it too
 
 // ---- console of last resort and power
 void arch_putc(char c);

@@ -34,10 +34,14 @@ struct cap *cap_slot(const struct captable *ct, u64 index);
 // The one test of the fast path: in range, and one of these (type, right) bits.
 static always_inline struct cap *cap_get(const struct captable *ct, u64 index, u32 rights)
 {
-	if (unlikely(index >= CAP_MAX))
+	if (unlikely(index / CAP_MAX)) // a power of two: one shift
 		return NULL;
-	struct cap *cap = &ct->leaf[index / CAP_PER_LEAF][index % CAP_PER_LEAF];
-	return likely(cap->rights & rights) ? cap : NULL;
+	// Address arithmetic by hand: the compiler would add the header's size to the index first.
+	const char *at = (const char *)ct + index / CAP_PER_LEAF * sizeof(ct->leaf[0]);
+	struct cap *cap = *(struct cap *const *)(at + offsetof(struct captable, leaf)) + index % CAP_PER_LEAF;
+	// One right, mostly: then the bit moves to the sign.
+	bool has = __builtin_popcount(rights) == 1 ? (s32)(cap->rights << (31 - __builtin_ctz(rights))) < 0 : (cap->rights & rights) != 0;
+	return likely(has) ? cap : NULL;
 }
 
 // The same, telling why not: BADCAP (empty, out of range), TYPE, PERM.

@@ -27,9 +27,10 @@ void fastpath_fault(struct thread *t, u64 access, vaddr_t addr)
 		goto slow;
 	struct endpoint *ep = w->pager;
 	struct thread *server = ep->receivers;
-	if (unlikely(!server || server->next != server || server->deadline != ~0ul))
+	if (unlikely(!server || server->next != server || server->deadline))
 		goto slow;
-	if (!fastpath_may_run(hart, server))
+	struct aspace *server_as = server->aspace;
+	if (!fastpath_may_run(hart, server, server_as))
 		goto slow;
 	const pte_t *slot = aspace_slot(as, addr);
 	if (unlikely(!slot))
@@ -49,22 +50,17 @@ void fastpath_fault(struct thread *t, u64 access, vaddr_t addr)
 
 	// Point of no return.
 	ep->receivers = NULL;
-	t->state = THREAD_WAIT_REPLY;
-	t->wait = ep;
 	t->in_fault = FAULT_PAGE;
-	t->recv_slot = 0;
 	t->fault_addr = addr;
 	t->fault_window = 0;
 	t->fault_access = access;
-	u32 nr = ++t->call_nr;
-	server->state = THREAD_RUNNING;
 	server->fault_calls = 0;
 	hart->faults++;
-	fastpath_switch(hart, t, server);
-	u64 badge = w->badge, flow = ++hart->flow, pc = ctx_pc(&t->ctx);
-	u32 id = object_id(t);
+	u64 reply = fastpath_await_reply(t, ep, server);
+	fastpath_switch(hart, t, server, server_as);
+	u64 badge = w->badge, flow = thread_new_flow(t), pc = ctx_pc(&t->ctx);
 	fastpath_leave(hart);
-	arch_fast_deliver(&server->ctx, OP_PAGER_FAULT, flow, badge, (u64)nr << 32 | id, addr, access, old, what, id, pc);
+	arch_fast_deliver(&server->ctx, OP_PAGER_FAULT, flow, badge, reply, addr, access, old, what, (u32)reply, pc);
 slow:
 	fastpath_decline();
 	trap_slow_fault(t, access, addr);
@@ -83,12 +79,12 @@ void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame
 	struct endpoint *ep = cap->obj;
 	if (unlikely(ep->senders || ep->signals || ep->receivers || self->fault_calls))
 		goto slow;
-	struct thread *client = reply_target(in_reply, ep);
-	if (unlikely(!client || client->in_fault != FAULT_PAGE || client->deadline != ~0ul))
+	struct thread *client = fastpath_reply_target(self, in_reply, ep);
+	if (unlikely(!client || client->in_fault != FAULT_PAGE || client->deadline))
 		goto slow;
 	struct aspace *as = client->aspace;
 	const struct pool *pool = pool_cap->obj;
-	if (unlikely(!fastpath_may_run(hart, client) || pool->dying || as->window[client->fault_window].pager != ep))
+	if (unlikely(!fastpath_may_run(hart, client, as) || pool->dying || as->window[client->fault_window].pager != ep))
 		goto slow;
 	// The frame: reference, pool and state in one compare; never mapped, nothing pending (swap cache, secrets): those are checked slowly.
 	struct page *page = frame_check(frame, pool->id, PAGE_OWNED);
@@ -105,9 +101,8 @@ void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame
 	aspace_fill_slot(as, slot, page, flags | PROT_READ, word0, word1);
 	arch_flush_page(client->fault_addr, as->asid);
 	fastpath_wait(self, ep, 0);
-	client->state = THREAD_RUNNING;
 	client->in_fault = FAULT_NONE;
-	fastpath_switch(hart, self, client);
+	fastpath_switch(hart, self, client, as);
 	hart->fault_calls[1]++;
 	fastpath_leave(hart);
 	arch_fast_resume(&client->ctx);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The hot three quarters of all system calls: call and reply_recv when the partner waits and nothing rare is going on.
 //
-// Compiled with the architecture's FASTPATH_CFLAGS: the message words' registers, the flow, the reply word and the running thread (self) are
+// Compiled with the architecture's FASTPATH flags: the message words' registers, the flow, the reply word and the running thread (self) are
 // fixed and stay as the sender left them, so 0 and 8 words cost the same; callee-saved registers are free (trap.S has stored them and the
 // return reloads them). The build checks that these functions have no stack frame.
 //
 // Nothing is written before every check has passed, so declining (trap_slow_*) is always possible: the slow path sees the registers untouched.
 // The gate word (hart.h) answers at once whether a more urgent thread is ready, tracing is on, or something else rare must be done.
 #include <kernel/fastpath.h>
-#include <kernel/ipc.h>
+#include <kernel/trap.h>
 
 register struct thread *self asm(FASTPATH_SELF);
 register u64 in_flow asm(FASTPATH_FLOW);
@@ -24,30 +24,26 @@ void fastpath_call(u64 index, u64 label)
 		goto slow;
 	struct endpoint *ep = cap->obj;
 	struct thread *server = ep->receivers;
-	// in_reply: the slots of a capability transfer. A second receiver, a deadline to disarm, an ASID to find: rare.
-	if (unlikely(!server || in_reply || server->next != server || server->deadline != ~0ul))
+	// in_reply: the slots of a capability transfer. A second receiver, a deadline to disarm: rare.
+	if (unlikely(!server || in_reply || server->next != server || server->deadline))
 		goto slow;
-	if (!fastpath_may_run(hart, server))
+	struct aspace *as = server->aspace;
+	if (!fastpath_may_run(hart, server, as))
 		goto slow;
 
-	// Point of no return.
-	ep->receivers = NULL;
-	self->state = THREAD_WAIT_REPLY;
-	self->wait = ep;
-	self->recv_slot = 0;
-	u32 nr = ++self->call_nr;
+	// Point of no return. The words of the request stay in the caller's context too: it can be delivered again.
 	u64 flow = in_flow;
 	if (!flow)
-		flow = fastpath_new_flow(hart, self);
-	arch_fast_save_words(&self->ctx);
+		flow = thread_new_flow(self);
+	arch_fast_save_words(offsetof(struct thread, ctx));
 	ctx_set_reg(&self->ctx, R_LABEL, label);
 	ctx_set_reg(&self->ctx, R_FLOW, flow);
-	server->state = THREAD_RUNNING;
-	fastpath_switch(hart, self, server);
+	ep->receivers = NULL;
+	u64 reply = fastpath_await_reply(self, ep, server);
 	u64 badge = cap->badge;
-	u64 reply = (u64)nr << 32 | object_id(self);
+	fastpath_switch(hart, self, server, as);
 	fastpath_leave(hart);
-	arch_fast_return(&server->ctx, 0, label, flow, badge, reply);
+	arch_fast_return(server, offsetof(struct thread, ctx), 0, label, flow, badge, reply);
 slow:
 	fastpath_decline();
 	trap_slow_call(index, label);
@@ -65,18 +61,18 @@ void fastpath_reply_recv(u64 index, u64 label)
 	// The low half of in_flow: a capability to send. Somebody waits to be received, or another server thread does: rare.
 	if (unlikely(ep->senders || ep->signals || ep->receivers || (u32)in_flow))
 		goto slow;
-	struct thread *client = reply_target(in_reply, ep);
+	struct thread *client = fastpath_reply_target(self, in_reply, ep);
 	if (unlikely(!client || client->in_fault))
 		goto slow;
-	if (!fastpath_may_run(hart, client))
+	struct aspace *as = client->aspace;
+	if (!fastpath_may_run(hart, client, as))
 		goto slow;
 
 	// Point of no return.
 	fastpath_wait(self, ep, in_flow >> 32);
-	client->state = THREAD_RUNNING;
-	fastpath_switch(hart, self, client);
+	fastpath_switch(hart, self, client, as);
 	fastpath_leave(hart);
-	arch_fast_return(&client->ctx, 0, label, 0, 0, 0);
+	arch_fast_return(client, offsetof(struct thread, ctx), 0, label, 0, 0, 0);
 slow:
 	fastpath_decline();
 	trap_slow_reply_recv(index, label);

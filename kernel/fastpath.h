@@ -15,40 +15,54 @@ void trap_slow_fault(struct thread *t, u64 access, vaddr_t addr);
 // Declining: the slow path takes the lock again. The hart stays in the kernel, so no flush that it owes is due yet.
 static always_inline void fastpath_decline(void)
 {
-	__atomic_store_n(&kernel_lock_word, 0, __ATOMIC_RELEASE);
+	arch_spin_unlock(&kernel_lock_word);
 }
 
-// May `t` be the next to run, here and now? Nothing more urgent or rare waits (gate), no TLB flush is owed, its root register value is valid.
-static always_inline bool fastpath_may_run(const struct hart *hart, const struct thread *t)
+// May `t` be the next to run, here and now? Nothing more urgent and nothing rare waits (gate: tracing, an owed TLB flush), and the root register
+// value of its address space `as` is valid.
+static always_inline bool fastpath_may_run(const struct hart *hart, const struct thread *t, const struct aspace *as)
 {
-	return likely(hart->gate <= t->priority && t->aspace->root && !hart->tlb.owed);
+	return likely(hart->tlb.gate <= t->priority && as->root);
 }
 
 // Out of the kernel with nothing owed: fastpath_may_run has looked, and owing changes under the lock only.
 static always_inline void fastpath_leave(struct hart *hart)
 {
-	__atomic_store_n(&hart->tlb.in_kernel, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&kernel_lock_word, 0, __ATOMIC_RELEASE);
+	*(volatile u32 *)&hart->tlb.in_kernel = 0;
+	arch_spin_unlock(&kernel_lock_word);
 }
 
-// A request without a flow starts one, unless its thread was told which to carry (thread_ctl FLOW).
-static always_inline u64 fastpath_new_flow(struct hart *hart, const struct thread *t)
+// The hart runs `to`, in `as`, from now on. The root register is written only when the address space differs (a write costs a TLB flush under
+// emulation). Processor time is not accounted: what a server does for a client by the fast paths is the client's time, as a system call's is.
+static always_inline void fastpath_switch(struct hart *hart, const struct thread *from, struct thread *to, struct aspace *as)
 {
-	return t->flow_base ? t->flow_base : ++hart->flow;
-}
-
-// The hart runs `to` from now on. Processor time is accounted here; the root register is written only when the address space differs
-// (a write costs a TLB flush under emulation).
-static always_inline void fastpath_switch(struct hart *hart, struct thread *from, struct thread *to)
-{
-	u64 now = arch_cycles();
-	from->cycles += now - hart->stamp;
-	hart->stamp = now;
+	to->state = THREAD_RUNNING;
 	hart->cur = to;
-	if (from->aspace != to->aspace) {
-		hart->tlb.as = to->aspace;
-		arch_root_switch(to->aspace->root);
+	if (from->aspace != as) {
+		hart->tlb.as = as;
+		arch_root_write(as->root);
 	}
+}
+
+// The thread waits for the reply to its new request; returns the reply word.
+static always_inline u64 fastpath_await_reply(struct thread *t, struct endpoint *ep, struct thread *server)
+{
+	u64 reply = t->reply + REPLY_NEXT;
+	t->reply = reply;
+	t->state = THREAD_WAIT_REPLY;
+	t->wait = ep;
+	server->serving = t;
+	return reply;
+}
+
+// The thread a reply word names. Mostly it is the one that was delivered last, which `serving` remembers for as long as it lives: then no
+// struct page has to be asked whether the word names a thread at all.
+static always_inline struct thread *fastpath_reply_target(const struct thread *server, u64 word, const struct endpoint *ep)
+{
+	struct thread *t = server->serving;
+	if (unlikely(!t || t->reply != word || t->state != THREAD_WAIT_REPLY || t->wait != ep))
+		return NULL;
+	return t;
 }
 
 // `t` waits on `ep`, which has neither senders nor receivers.
@@ -57,7 +71,5 @@ static always_inline void fastpath_wait(struct thread *t, struct endpoint *ep, u
 	t->state = THREAD_WAIT_RECV;
 	t->wait = ep;
 	t->recv_slot = recv_slot;
-	t->next = t;
-	t->prev = t;
-	ep->receivers = t;
+	ep->receivers = t; // a queue of one: it is linked to itself
 }

@@ -9,7 +9,7 @@
 
 static void start_flow(struct thread *t)
 {
-	t->flow = ++arch_hart()->flow;
+	t->flow = thread_new_flow(t);
 }
 
 void fault_words(const struct thread *t, u64 *label, u64 words[6])

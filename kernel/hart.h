@@ -10,18 +10,17 @@ struct aspace;
 
 #define HARTS 8
 
-// `gate`: everything that makes a fast path ineligible, in one word, compared with the priority of the thread to run:
+// `tlb.gate`: everything that makes a fast path ineligible, in one word, compared with the priority of the thread to run:
 // bits 0-7 the best priority on the ready queue (0: none), higher bits rare conditions.
 #define GATE_TRACE (1ul << 8) // some trace group is on: the slow paths write events
-#define GATE_EVENT (1ul << 9) // something to do on the way out (pool crossing)
+#define GATE_FENCE (1ul << 9) // this CPU's root register needs a fence with every write: only the slow path has it
 
 struct hart {
 	struct thread *cur;   // runs here; NULL: idle
 	u64 tmp;              // trap entry: one register while finding the thread
-	u64 gate;
 	u64 stack_top;
 	struct tlb_hart tlb;  // in the kernel or not, flushes owed, whose root is loaded
-	u64 flow;             // last flow id made here; hart id in the top byte
+	u64 flow;             // last run of flow ids given to a thread
 	u32 id;
 	u64 stamp;            // cycle counter up to which processor time is accounted
 	u64 entered;          // cycle counter at the last slow entry
@@ -51,12 +50,11 @@ extern u32 kernel_lock_word;
 static always_inline void kernel_lock(void)
 {
 	tlb_enter_kernel(&arch_hart()->tlb);
-	while (__atomic_exchange_n(&kernel_lock_word, 1, __ATOMIC_ACQUIRE))
-		arch_relax();
+	arch_spin_lock(&kernel_lock_word);
 }
 
 static always_inline void kernel_unlock(void)
 {
 	tlb_exit_kernel(&arch_hart()->tlb);
-	__atomic_store_n(&kernel_lock_word, 0, __ATOMIC_RELEASE);
+	arch_spin_unlock(&kernel_lock_word);
 }

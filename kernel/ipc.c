@@ -58,11 +58,11 @@ static void deliver_request(struct thread *client, struct thread *server, struct
 	}
 	ctx_set_reg(&server->ctx, R_BADGE, client->badge);
 	ctx_set_reg(&server->ctx, R_FLOW, client->flow);
-	ctx_set_reg(&server->ctx, R_REPLY, reply_word(client));
+	ctx_set_reg(&server->ctx, R_REPLY, client->reply);
 	server->flow = client->flow;
 	client->state = THREAD_WAIT_REPLY;
 	client->wait = ep;
-	trace(EVENT_CALL, object_id(server), label, reply_word(client));
+	trace(EVENT_CALL, object_id(server), label, client->reply);
 }
 
 static void deliver_signals(struct thread *t, u64 bits)
@@ -74,22 +74,17 @@ static void deliver_signals(struct thread *t, u64 bits)
 static void request(struct thread *t, struct endpoint *ep)
 {
 	struct thread *server = ep->receivers;
-	t->call_nr++;
+	t->reply += REPLY_NEXT;
 	t->wait = ep;
 	if (!server) {
 		t->state = THREAD_WAIT_SEND;
 		queue_insert(&ep->senders, t);
-		trace(EVENT_QUEUED, object_id(ep), ctx_reg(&t->ctx, R_LABEL), reply_word(t));
+		trace(EVENT_QUEUED, object_id(ep), ctx_reg(&t->ctx, R_LABEL), t->reply);
 		return;
 	}
 	thread_unwait(server);
 	deliver_request(t, server, ep);
 	sched_ready(server);
-}
-
-static u64 new_flow(struct thread *t)
-{
-	return t->flow_base ? t->flow_base : ++arch_hart()->flow;
 }
 
 static struct endpoint *find_endpoint(struct thread *self, u32 right)
@@ -118,7 +113,7 @@ void ipc_call(struct thread *self)
 		return;
 	}
 	u64 flow = ctx_reg(&self->ctx, R_FLOW);
-	self->flow = flow ? flow : new_flow(self);
+	self->flow = flow ? flow : thread_new_flow(self);
 	request(self, ep);
 }
 
@@ -139,11 +134,11 @@ static err_t answer(struct thread *self, struct thread *client, u64 label, u64 s
 			return err;
 		cap = true;
 	}
-	trace(EVENT_REPLY, object_id(client), label, reply_word(client));
+	trace(EVENT_REPLY, object_id(client), label, client->reply);
 	timer_cancel(client);
 	client->wait = NULL;
 	if (client->in_fault) {
-		trace(EVENT_FAULT_DONE, client->fault_addr, label, reply_word(client));
+		trace(EVENT_FAULT_DONE, client->fault_addr, label, client->reply);
 		client->in_fault = FAULT_NONE;
 		client->state = THREAD_STOPPED;
 		if (label)

@@ -5,7 +5,7 @@
 //	caller                     endpoint                    server
 //	call ----------------------> receivers not empty? -----> resumes with the request; caller WAIT_REPLY
 //	     ----------------------> else queued, WAIT_SEND ---> a later receive takes the most urgent one
-//	resumes <------------------------------------------------ reply(word): word == (call_nr, id), caller WAIT_REPLY on an endpoint
+//	resumes <------------------------------------------------ reply(word): word == caller's, caller WAIT_REPLY on an endpoint
 //	                                                          that the replier has RECV on
 // A bound notification with bits pending ends the next receive before any sender does.
 #pragma once
@@ -29,10 +29,7 @@ struct notification {
 };
 _Static_assert(sizeof(struct notification) <= 64, "NOTIFICATION slot");
 
-static always_inline u64 reply_word(const struct thread *t)
-{
-	return (u64)t->call_nr << 32 | object_id(t);
-}
+#define REPLY_NEXT (1ul << 32) // one call number
 
 // The thread this reply word may answer on `ep`, or NULL (STALE). Reads no more than struct page and the thread itself: a freed slot is zeroed
 // (state THREAD_NONE), so no guessed word names anything but a thread that waits on `ep` for exactly this answer.
@@ -46,7 +43,7 @@ static always_inline struct thread *reply_target(u64 word, const struct endpoint
 	if (unlikely(page->state != PAGE_OBJECT || (u8)page->word1 != TYPE_THREAD || id % (1024 / 64)))
 		return NULL;
 	struct thread *t = arch_p2v(id << 6);
-	if (unlikely(t->state != THREAD_WAIT_REPLY || t->call_nr != word >> 32 || t->wait != ep))
+	if (unlikely(t->state != THREAD_WAIT_REPLY || t->reply != word || t->wait != ep))
 		return NULL;
 	return t;
 }

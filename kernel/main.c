@@ -22,6 +22,8 @@ static void start_first_hart(const struct arch_boot *boot)
 	h->stack_top = boot->stack_top;
 	h->deadline_set = ~0ul;
 	tlb_hart_online(0, &h->tlb);
+	if (arch_root_needs_fence())
+		h->tlb.gate |= GATE_FENCE;
 	tlb_enter_kernel(&h->tlb);
 	arch_hart_start(h);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Circular lists of threads ordered by priority, first come first served within one. The head is the most urgent.
+// A thread on no queue is linked to itself, so that a fast path can make it a queue of one by setting the head.
 #include <kernel/ipc.h>
 
 void queue_insert(struct thread **head, struct thread *t)
@@ -35,5 +36,5 @@ void queue_remove(struct thread **head, struct thread *t)
 		if (*head == t)
 			*head = t->next;
 	}
-	t->next = t->prev = NULL;
+	t->next = t->prev = t;
 }

@@ -13,7 +13,7 @@
 static void gate_update(struct hart *h)
 {
 	u64 best = h->ready_map ? 63 - __builtin_clzl(h->ready_map) : 0;
-	h->gate = (h->gate & ~0xfful) | best;
+	h->tlb.gate = (h->tlb.gate & ~0xfful) | best;
 }
 
 void sched_ready(struct thread *t)

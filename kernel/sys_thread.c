@@ -97,7 +97,7 @@ err_t sys_thread_ctl(struct thread *self, struct cap *cap, u64 op, u64 a, u64 b,
 	case THREAD_BIND:
 		return thread_bind(self, a, b);
 	case THREAD_FLOW:
-		t->flow_base = a;
+		thread_set_flow(t, a);
 		return 0;
 	case THREAD_ARGUMENT:
 		return thread_argument(self, t, a, b);

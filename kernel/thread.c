@@ -5,10 +5,22 @@
 
 struct thread *thread_list;
 
+// Flow ids: hart, then a number for each run of flows, then a count. A run of one (step 0) is a thread that was told what to carry.
+void thread_set_flow(struct thread *t, u64 flow)
+{
+	struct hart *h = arch_hart();
+	if (!flow)
+		h->flow += FLOW_RUN;
+	t->flow_next = flow ? flow : (u64)h->id << 56 | h->flow;
+	t->flow_step = flow ? 0 : 1;
+}
+
 void thread_init(struct thread *t)
 {
 	t->state = THREAD_STOPPED;
-	t->deadline = ~0ul;
+	t->reply = object_id(t);
+	t->next = t->prev = t;
+	thread_set_flow(t, 0);
 	t->hart = arch_hart();
 	arch_context_init(&t->ctx, 0, 0, 0);
 	t->all_next = thread_list;
@@ -33,8 +45,8 @@ void thread_unwait(struct thread *t)
 		break;
 	case THREAD_WAIT_REPLY:
 		if (t->in_fault == FAULT_PAGE)
-			trace(EVENT_FAULT_DONE, t->fault_addr, -ERR_INTR, reply_word(t));
-		t->call_nr++; // its reply word is stale from now on
+			trace(EVENT_FAULT_DONE, t->fault_addr, -ERR_INTR, t->reply);
+		t->reply += REPLY_NEXT; // its reply word is stale from now on
 		break;
 	case THREAD_READY:
 		sched_remove(t);
@@ -92,6 +104,10 @@ void thread_destroy(struct thread *t)
 	argument_drop(t);
 	if (h->fp_owner == t)
 		h->fp_owner = NULL;
+	for (struct thread *s = thread_list; s; s = s->all_next) {
+		if (s->serving == t)
+			s->serving = NULL;
+	}
 	if (h->cur == t)
 		h->cur = NULL;
 	if (t->all_prev)

@@ -8,7 +8,7 @@
 //	   +---- any state            +-----------------------------------+  recv                   -> WAIT_RECV (on ep->receivers)
 //	                                                                     wait                   -> WAIT_NOTIFY (on notification)
 // Invariants: a thread is on at most one queue, the one its state names; WAIT_REPLY: `wait` is the endpoint the request went to and
-// `call_nr` the number in its reply word; a thread that is not RUNNING has its registers in `ctx`, FP in `ctx` unless a hart's fp_owner.
+// `reply` its reply word; a thread that is not RUNNING has its registers in `ctx`, FP in `ctx` unless a hart's fp_owner.
 #pragma once
 
 #include <kernel/hart.h>
@@ -39,13 +39,15 @@ struct thread {
 	u8 priority;
 	u8 in_fault;      // FAULT_*: the request is a fault: registers are complete, the reply resumes the instruction
 	u8 killed;
-	u32 call_nr;      // of the current or last request
+	u64 reply;        // reply word of the current or last request: call number << 32 | object id
+	struct thread *serving; // whose request a fast path delivered to it last (reply_target); cleared when that thread dies
 	void *wait;       // endpoint or notification it waits on
 	struct captable *captable;
 	struct aspace *aspace;
 	struct thread *next, *prev; // the queue it is on
 	u64 flow;         // flow it works for (kept while tracing)
-	u64 flow_base;    // thread_ctl FLOW
+	u64 flow_next;    // flow of its next fault or outermost call
+	u64 flow_step;    // 1; 0: thread_ctl FLOW said which to carry
 	u64 badge;        // WAIT_SEND: badge its request carries
 	u64 *argument;    // argument page in the direct map, NULL
 	frame_t argument_frame;
@@ -55,7 +57,7 @@ struct thread {
 	u64 recv_slot;    // WAIT_RECV, WAIT_REPLY: slot for a capability that comes, 0 none
 	u64 send_slot;    // WAIT_SEND: capability it sends
 	struct notification *bound; // notification whose bits end its receive
-	u64 deadline;     // tick; ~0: none
+	u64 deadline;     // tick; 0: none
 	struct thread *timer_next, *timer_prev; // on the hart's deadline list
 	u64 cycles;       // processor time, accounted at slow switches
 	u64 started;      // cycle counter when it was switched to
@@ -70,6 +72,16 @@ extern struct thread *thread_list;
 extern struct thread *init_thread; // the machine ends with it
 
 void thread_init(struct thread *t);
+#define FLOW_RUN (1ul << 28) // flows a thread starts before its numbers meet another's
+void thread_set_flow(struct thread *t, u64 flow); // thread_ctl FLOW
+
+static always_inline u64 thread_new_flow(struct thread *t)
+{
+	u64 flow = t->flow_next;
+	t->flow_next = flow + t->flow_step;
+	return flow;
+}
+
 err_t thread_set_argument(struct thread *t, struct pool *pool, frame_t frame) must_check;
 void thread_stop(struct thread *t, bool kill);
 // Take it off whatever it waits on; its pending request is abandoned. The caller sets a new state.

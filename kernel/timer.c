@@ -19,8 +19,8 @@ static u64 ns_to_ticks(u64 ns)
 
 static void timer_insert(struct thread *t, u64 tick)
 {
-	assert(t->deadline == ~0ul);
-	t->deadline = tick;
+	assert(!t->deadline);
+	t->deadline = MAX(tick, 1ul);
 	struct thread **at = &deadlines, *prev = NULL;
 	while (*at && (*at)->deadline <= t->deadline) {
 		prev = *at;
@@ -45,7 +45,7 @@ void timer_arm_in(struct thread *t, u64 ns)
 
 void timer_cancel(struct thread *t)
 {
-	if (t->deadline == ~0ul)
+	if (!t->deadline)
 		return;
 	if (t->timer_prev)
 		t->timer_prev->timer_next = t->timer_next;
@@ -53,7 +53,7 @@ void timer_cancel(struct thread *t)
 		deadlines = t->timer_next;
 	if (t->timer_next)
 		t->timer_next->timer_prev = t->timer_prev;
-	t->deadline = ~0ul;
+	t->deadline = 0;
 	t->timer_next = t->timer_prev = NULL;
 }
 

@@ -48,7 +48,7 @@ u64 trace_set_mask(u64 mask)
 	trace_mask = area ? mask : 0;
 	// The fast paths write no events: while any group is on they decline.
 	for (u32 i = 0; i < hart_count; i++)
-		harts[i].gate = trace_mask ? harts[i].gate | GATE_TRACE : harts[i].gate & ~GATE_TRACE;
+		harts[i].tlb.gate = trace_mask ? harts[i].tlb.gate | GATE_TRACE : harts[i].tlb.gate & ~GATE_TRACE;
 	// Whoever got his name while nobody listened is introduced now.
 	for (struct thread *t = thread_list; t && !old; t = t->all_next) {
 		u64 name[2];

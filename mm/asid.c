@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Address-space identifiers, given out in generations.
 //
-// Invariant: two address spaces with a valid root (as->root != 0) never have the same ASID, unless the CPU has none (then all have 0 and every
-// switch flushes). When the numbers run out a new generation begins: all roots become invalid, every hart flushes everything before it runs a
-// program again, and numbers are given out anew, on demand. A root that a hart has loaded at this moment keeps its number, because that hart
-// may go on making translations with it before it notices.
+// Invariant: two address spaces with a valid root (as->root != 0) never have the same ASID, unless the CPU has none
+// (then all have 0 and every switch flushes). When the numbers run out a new generation begins: all roots become
+// invalid, every hart flushes everything before it runs a program again, and numbers are given out anew, on demand. A
+// root that a hart has loaded at this moment keeps its number, because that hart may go on making translations with it
+// before it notices.
 #include <mm/aspace.h>
 #include <mm/tlb.h>
 
-static u32 asid_count;      // numbers there are, 0 included, which is the kernel's own; 0: not asked yet
+static u32 asid_count; // numbers there are, 0 included, which is the kernel's own; 0: not asked yet
 static u32 asid_next = 1;
 static u32 asid_generation = 1;
 

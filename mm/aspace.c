@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Address spaces: making, windows, stash, taking apart. The operations on ranges are in map.c, unmap.c, protect.c, scan.c and clone.c.
+// Address spaces: making, windows, stash, taking apart. The operations on ranges are in map.c, unmap.c, protect.c,
+// scan.c and clone.c.
 //
 //	         aspace_init          aspace_activate             all ASIDs used up
 //	(slot) ---------------> IDLE ------------------> READY --------------------> IDLE
@@ -7,8 +8,8 @@
 //	                          |            +--- a hart has it loaded: keeps its ASID
 //	                          v aspace_destroy_step, again and again: entries, then stash and root table
 //	                        (slot)
-// Invariants: windows do not overlap and end below the observers' root entry; `leaves` and `tables` are what a walk would count;
-// every address space with a root table is on the list.
+// Invariants: windows do not overlap and end below the observers' root entry; `leaves` and `tables` are what a walk
+// would count; every address space with a root table is on the list.
 #include <lib/base/string.h>
 #include <mm/observe.h>
 #include <mm/pgtable.h>
@@ -49,7 +50,8 @@ err_t aspace_init(struct aspace *as, struct pool *pool)
 	root->word0 = table_word0(object_id(as), arch_levels - 1);
 	root->word1 = 0;
 	as->table = page_address(root);
-	// The kernel half: its root entries are fixed at boot, so every address space sees every later change below them.
+	// The kernel half: its root entries are fixed at boot, so every address space sees every later change below
+	// them.
 	const pte_t *kernel = arch_p2v(arch_kernel_root());
 	memcpy(as->table + PT_ENTRIES / 2, kernel + PT_ENTRIES / 2, PAGE_SIZE / 2);
 	aspace_link(as);
@@ -126,8 +128,9 @@ err_t aspace_set_stash(struct aspace *as, u64 tables)
 
 // ---- taking apart
 
-// No hart may have the root loaded when it goes: this one changes to the kernel's root here, another one does so when it runs something else or
-// goes idle. Then what translations there are go with one flush, and no later step needs one. AGAIN: not yet.
+// No hart may have the root loaded when it goes: this one changes to the kernel's root here, another one does so when
+// it runs something else or goes idle. Then what translations there are go with one flush, and no later step needs one.
+// AGAIN: not yet.
 static err_t aspace_retire(struct aspace *as)
 {
 	for (u32 i = 0; i < tlb_harts; i++) {
@@ -151,7 +154,8 @@ err_t aspace_destroy_step(struct aspace *as)
 	err_t err = aspace_retire(as);
 	if (as->destroy_va < end) {
 		struct unmap_result r;
-		err = aspace_unmap(as, WINDOW_ANY, as->destroy_va, (end - as->destroy_va) / PAGE_SIZE, NULL, 0, 0, NULL, &r);
+		err = aspace_unmap(as, WINDOW_ANY, as->destroy_va, (end - as->destroy_va) / PAGE_SIZE, NULL, 0, 0, NULL,
+				   &r);
 		assert(err == 0);
 		as->destroy_va += r.done * PAGE_SIZE;
 		return -ERR_AGAIN;

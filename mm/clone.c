@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT
 // clone: entries of one range appear in another one: copy on write, shared, or moved.
 //
-// A call handles at most BATCH consecutive pages, counted from the first entry that is not empty, so the destination needs at most two tables of
-// the lowest level. They are made first; then entries are copied up to the first one that must not be. The source's translations are flushed
-// once, at the end: until then a write through a stale one reaches a frame whose copy nobody can have seen, since the lock is still held.
+// A call handles at most BATCH consecutive pages, counted from the first entry that is not empty, so the destination
+// needs at most two tables of the lowest level. They are made first; then entries are copied up to the first one that
+// must not be. The source's translations are flushed once, at the end: until then a write through a stale one reaches a
+// frame whose copy nobody can have seen, since the lock is still held.
 #include <mm/pgtable.h>
 
 struct cloner {
 	struct aspace *dst, *src;
-	vaddr_t shift;      // destination address - source address
+	vaddr_t shift; // destination address - source address
 	u64 op;
 	u64 *list;
 	u64 copied, tokens;
-	u32 pool;           // the pool that was last found alive, 0 none
-	bool weakened;      // an entry of the source lost a right or is gone
+	u32 pool;      // the pool that was last found alive, 0 none
+	bool weakened; // an entry of the source lost a right or is gone
 	bool traced;
 	s64 filled, emptied; // entries of the tables at hand, in the destination and in the source
 	struct tlb_batch batch, dst_batch;
@@ -80,7 +81,8 @@ static err_t clone_move(struct cloner *c, pte_t *to, pte_t *from, vaddr_t va)
 		err_t err = clone_token(c, va, *from);
 		if (err)
 			return err;
-	} else if (pte_has_page(*from) && pte_page(*from)->pool != c->pool && !clone_pool_alive(c, pte_page(*from)->pool)) {
+	} else if (pte_has_page(*from) && pte_page(*from)->pool != c->pool &&
+		   !clone_pool_alive(c, pte_page(*from)->pool)) {
 		return -ERR_DYING; // it must not slip past the sweep of pool_destroy
 	}
 	pte_t e = pte_exchange(from, 0);
@@ -162,7 +164,8 @@ static err_t clone_table(struct cloner *c, pte_t *to, pte_t *from, u64 n, vaddr_
 	return err;
 }
 
-// Tables of the destination for what is in the source between va and end, where va has an entry and end is at most BATCH pages on.
+// Tables of the destination for what is in the source between va and end, where va has an entry and end is at most
+// BATCH pages on.
 static err_t clone_populate(struct cloner *c, vaddr_t va, vaddr_t end)
 {
 	err_t err = pt_populate(c->dst, va + c->shift, 0);
@@ -177,7 +180,7 @@ static err_t clone_populate(struct cloner *c, vaddr_t va, vaddr_t end)
 static err_t clone_pages(struct cloner *c, vaddr_t *va, vaddr_t end)
 {
 	err_t err = clone_populate(c, *va, end);
-	struct pt_span span = {.va = *va};
+	struct pt_span span = { .va = *va };
 	s64 work = WORK_CALL;
 	while (!err && pt_next(c->src, *va, end, &work, &span) && span.level == 0) {
 		vaddr_t to = span.va + c->shift;
@@ -215,8 +218,9 @@ static err_t clone_large(struct cloner *c, const struct pt_span *span, vaddr_t e
 	return 0;
 }
 
-// Tables go only after the last entry was handled: when source and destination lie in one address space, a table that the source has left may
-// be the next one that the destination needs. At most two are concerned on either side, those of the first and of the last page.
+// Tables go only after the last entry was handled: when source and destination lie in one address space, a table that
+// the source has left may be the next one that the destination needs. At most two are concerned on either side, those
+// of the first and of the last page.
 static void clone_prune(struct cloner *c, vaddr_t va, vaddr_t end)
 {
 	pt_prune(c->dst, va + c->shift, &c->dst_batch);
@@ -243,8 +247,8 @@ static err_t clone_run(struct cloner *c, vaddr_t *va, vaddr_t end)
 	return err;
 }
 
-err_t aspace_clone(struct aspace *dst, u32 dwin, vaddr_t dva, struct aspace *src, u32 swin, vaddr_t sva, u64 count, u64 op, u64 *list, u64 *done,
-		   u64 *copied, u64 *tokens)
+err_t aspace_clone(struct aspace *dst, u32 dwin, vaddr_t dva, struct aspace *src, u32 swin, vaddr_t sva, u64 count,
+		   u64 op, u64 *list, u64 *done, u64 *copied, u64 *tokens)
 {
 	*done = *copied = *tokens = 0;
 	if (op > CLONE_MOVE || aspace_check_range(dst, dwin, dva, count) || aspace_check_range(src, swin, sva, count))

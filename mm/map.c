@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // map: entries that name frames of a pool; and device memory, which has no frames.
 //
-// Two passes. First the tables: when one cannot be had, those that were made go back and nothing has happened. Then the entries, one after the
-// other, up to the first error: for each, the conditions on the old entry, then the frame's content, then the entry and the counts.
+// Two passes. First the tables: when one cannot be had, those that were made go back and nothing has happened. Then the
+// entries, one after the other, up to the first error: for each, the conditions on the old entry, then the frame's
+// content, then the entry and the counts.
 #include <mm/pgtable.h>
 
 #define MAP_CONDITIONS (MAP_IF_EMPTY | MAP_IF_TOKEN | MAP_IF_SAME)
-#define MAP_ALL (PROT_ALL | MAP_ZERO | MAP_COPY | MAP_CONDITIONS | MAP_IF_EXCLUSIVE | MAP_HELD | MAP_RUN | MAP_LARGE | MAP_TOUCH)
+#define MAP_ALL \
+	(PROT_ALL | MAP_ZERO | MAP_COPY | MAP_CONDITIONS | MAP_IF_EXCLUSIVE | MAP_HELD | MAP_RUN | MAP_LARGE | \
+	 MAP_TOUCH)
 // With any of these, or while tracing, an entry is not plain and takes the long way.
 #define MAP_SPECIAL (MAP_ZERO | MAP_COPY | MAP_IF_SAME | MAP_IF_EXCLUSIVE | MAP_HELD)
 
@@ -17,9 +20,9 @@ struct mapper {
 	u64 word0;
 	struct page *source; // MAP_COPY, MAP_IF_SAME
 	bool plain, traced;
-	u64 filled;          // frames zeroed or copied so far
-	s64 fresh;           // entries that were empty, of the table at hand
-	s64 leaves;          // leaves and held entries that came to it
+	u64 filled; // frames zeroed or copied so far
+	s64 fresh;  // entries that were empty, of the table at hand
+	s64 leaves; // leaves and held entries that came to it
 	struct tlb_batch batch;
 };
 
@@ -132,8 +135,8 @@ struct plain {
 	u64 prot, word0;
 };
 
-// The common case in few instructions: a present frame with content of its own into an empty slot. False: not that, nothing done.
-// No release is needed: the frame's content was there before this call took the lock.
+// The common case in few instructions: a present frame with content of its own into an empty slot. False: not that,
+// nothing done. No release is needed: the frame's content was there before this call took the lock.
 static always_inline bool map_plain(const struct plain *p, pte_t *slot, frame_t frame, u64 index)
 {
 	struct page *page = frame_check(frame, p->pool, PAGE_OWNED);
@@ -155,7 +158,8 @@ static always_inline bool map_plain(const struct plain *p, pte_t *slot, frame_t 
 }
 
 // `n` entries of one table: the list's frames, or the run that starts at `frame`. *done counts up.
-static err_t map_table(struct mapper *m, pte_t *slot, vaddr_t va, const u64 *list, frame_t frame, u64 n, u64 index, u64 *done)
+static err_t map_table(struct mapper *m, pte_t *slot, vaddr_t va, const u64 *list, frame_t frame, u64 n, u64 index,
+		       u64 *done)
 {
 	const struct plain p = {
 		.pool = m->pool->id,
@@ -234,7 +238,7 @@ static err_t map_pairs_read(const struct aspace *as, const struct map_request *r
 		s64 offset = rq->pairs[2 * i + 1];
 		if (offset < -most || offset > most)
 			return -ERR_INVAL;
-		pair[i] = (struct map_pair){.va = rq->va + offset * PAGE_SIZE, .frame = rq->pairs[2 * i]};
+		pair[i] = (struct map_pair){ .va = rq->va + offset * PAGE_SIZE, .frame = rq->pairs[2 * i] };
 		err_t err = aspace_check_range(as, rq->window, pair[i].va, 1);
 		if (err)
 			return err;
@@ -337,7 +341,8 @@ err_t aspace_map(struct aspace *as, const struct map_request *rq, u64 *done)
 	*done = 0;
 	err_t err = map_check(&m, rq);
 	if (!err)
-		err = aspace_check_range(as, rq->window, rq->va, rq->flags & MAP_LARGE ? pt_pages(ARCH_LARGE_LEVEL) : rq->count);
+		err = aspace_check_range(as, rq->window, rq->va,
+					 rq->flags & MAP_LARGE ? pt_pages(ARCH_LARGE_LEVEL) : rq->count);
 	if (err)
 		return err;
 	if (rq->flags & MAP_LARGE)
@@ -354,7 +359,7 @@ err_t aspace_map(struct aspace *as, const struct map_request *rq, u64 *done)
 
 err_t aspace_map_device(struct aspace *as, u32 window, vaddr_t va, paddr_t pa, u64 pages)
 {
-	struct mapper m = {.as = as};
+	struct mapper m = { .as = as };
 	assert(pa % PAGE_SIZE == 0);
 	err_t err = aspace_check_range(as, window, va, pages);
 	if (err)

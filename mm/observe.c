@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Observers read the struct page array in the last root entry of the user half. The subtree below that entry belongs to the kernel: it is in no
-// address space's counts, and clone, scan, unmap and destroy end before it. Where the array has no memory (frames that do not exist), one page
-// of zeroes shows, which reads as RESERVED; whole blocks of such frames share one table per level.
+// Observers read the struct page array in the last root entry of the user half. The subtree below that entry belongs to
+// the kernel: it is in no address space's counts, and clone, scan, unmap and destroy end before it. Where the array has
+// no memory (frames that do not exist), one page of zeroes shows, which reads as RESERVED; whole blocks of such frames
+// share one table per level.
 #include <mm/observe.h>
 #include <mm/pgtable.h>
 
-static pfn_t observe_table; // 0: not built
+static pfn_t observe_table;                 // 0: not built
 static pte_t observe_hole[ARCH_LEVELS_MAX]; // by level: an entry that covers holes only
 
 static pte_t observe_leaf(paddr_t pa)

@@ -4,5 +4,6 @@
 
 #include <lib/base/types.h>
 
-// Build it, at boot, when the frame table is mapped in the kernel's tables. take() gives zeroed frames, which stay RESERVED.
+// Build it, at boot, when the frame table is mapped in the kernel's tables. take() gives zeroed frames, which stay
+// RESERVED.
 void observe_init(paddr_t (*take)(void));

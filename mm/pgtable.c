@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The generic page-table walker: finding, making and taking out tables, splitting and collapsing large leaves. Rules: pgtable.h.
+// The generic page-table walker: finding, making and taking out tables, splitting and collapsing large leaves. Rules:
+// pgtable.h.
 #include <mm/pgtable.h>
 
 // ---- finding
 
-// The first entry of `table` from *va on that is not empty. NULL: none before `end` (or before `work` ran out); *va is then behind what was
-// looked at.
+// The first entry of `table` from *va on that is not empty. NULL: none before `end` (or before `work` ran out); *va is
+// then behind what was looked at.
 static pte_t *pt_skip(pte_t *table, u32 level, vaddr_t *va, vaddr_t end, s64 *work)
 {
 	u64 size = pt_size(level);
@@ -23,7 +24,7 @@ static pte_t *pt_skip(pte_t *table, u32 level, vaddr_t *va, vaddr_t end, s64 *wo
 
 bool pt_next(const struct aspace *as, vaddr_t va, vaddr_t end, s64 *work, struct pt_span *span)
 {
-	while (va < end && *work > 0) {
+	while (va<end && * work> 0) {
 		pte_t *table = as->table;
 		for (u32 level = arch_levels - 1;; level--) {
 			*work -= WORK_STEP;
@@ -33,7 +34,7 @@ bool pt_next(const struct aspace *as, vaddr_t va, vaddr_t end, s64 *work, struct
 			if (level == 0 || !pte_is_table(*slot)) {
 				u64 left = (end - va) / PAGE_SIZE, here = PT_ENTRIES - pte_index(va, 0);
 				u64 run = level ? 1 : left < here ? left : here;
-				*span = (struct pt_span){.va = va, .slot = slot, .stop = slot + run, .level = level};
+				*span = (struct pt_span){ .va = va, .slot = slot, .stop = slot + run, .level = level };
 				return true;
 			}
 			table = pt_child(*slot);
@@ -179,8 +180,8 @@ static pte_t pt_part(pte_t large, u32 i)
 	return pte_young(large) ? pte_set_young(e) : e;
 }
 
-// The entry is out while its parts are written, so that no walker sets A or D in what is being copied; an access of another hart in between
-// faults, waits for the lock, and is found spurious.
+// The entry is out while its parts are written, so that no walker sets A or D in what is being copied; an access of
+// another hart in between faults, waits for the lock, and is found spurious.
 void pt_split(struct aspace *as, vaddr_t va, pte_t *slot, struct page *table, struct tlb_batch *batch)
 {
 	va &= -pt_size(ARCH_LARGE_LEVEL);
@@ -205,7 +206,8 @@ static bool pt_collapsible(const pte_t *part)
 		return false;
 	for (u32 i = 0; i < PT_ENTRIES; i++) {
 		pte_t e = part[i];
-		if (!pte_is_leaf(e) || !pte_has_page(e) || pte_pfn(e) != pte_pfn(first) + i || pte_prot(e) != pte_prot(first))
+		if (!pte_is_leaf(e) || !pte_has_page(e) || pte_pfn(e) != pte_pfn(first) + i ||
+		    pte_prot(e) != pte_prot(first))
 			return false;
 		if (pte_page(e)->pool != pte_page(first)->pool)
 			return false;

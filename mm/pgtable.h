@@ -2,27 +2,31 @@
 // The generic page-table walker: inside of mm/ only. The format of an entry is the arch's <pte.h>.
 //
 // Invariants, between two calls:
-//	- a table other than the root has at least one entry that is not empty (so skipping over nothing is fast, and nothing is wasted);
-//	- word0 of a table's page counts these entries; the root's count leaves out the kernel half and the observer entry;
+//	- a table other than the root has at least one entry that is not empty (so skipping over nothing is fast, and
+//nothing is wasted);
+//	- word0 of a table's page counts these entries; the root's count leaves out the kernel half and the observer
+//entry;
 //	- tables in the stash, and tables handed back, are all zero;
 //	- leaves and held entries sit at level 0 or ARCH_LARGE_LEVEL, tokens at level 0;
 //	- mapcount of a frame == leaves and held entries that cover it.
-// Entries are changed by the kernel under its lock; the only other writer is a page walker that sets A and D. So an entry that is present is
-// taken out or weakened atomically, and what comes out is harvested: D and A reach struct page before the entry is forgotten.
+// Entries are changed by the kernel under its lock; the only other writer is a page walker that sets A and D. So an
+// entry that is present is taken out or weakened atomically, and what comes out is harvested: D and A reach struct page
+// before the entry is forgotten.
 #pragma once
 
 #include <lib/base/trace.h>
 #include <mm/aspace.h>
 #include <mm/tlb.h>
 
-#define PT_SHIFT 9
+#define PT_SHIFT   9
 #define PT_ENTRIES 512
-#define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
+#define PROT_ALL   (PROT_READ | PROT_WRITE | PROT_EXEC)
 
-// Work is counted, so that a call stays short: an entry handled costs 16, a step of a walk 8, looking at an empty entry 1.
+// Work is counted, so that a call stays short: an entry handled costs 16, a step of a walk 8, looking at an empty
+// entry 1.
 #define WORK_ENTRY 16
-#define WORK_STEP 8
-#define WORK_CALL (BATCH * WORK_ENTRY)
+#define WORK_STEP  8
+#define WORK_CALL  (BATCH * WORK_ENTRY)
 
 static always_inline u64 pt_size(u32 level)
 {
@@ -41,7 +45,7 @@ static always_inline vaddr_t pt_user_limit(void)
 }
 
 // ---- the words of a table's struct page. A stashed table has level TABLE_STASHED, and the next one's pfn in word1.
-#define TABLE_STASHED 7
+#define TABLE_STASHED   7
 #define TABLE_ENTRY_ONE (1ul << 32)
 
 static always_inline u64 table_word0(u32 aspace_id, u32 level)
@@ -131,10 +135,10 @@ static always_inline frame_t pte_frame(pte_t e)
 // ---- ranges
 // A run of entries of one table: what a ranged operation handles at a time. The first entry is not empty.
 struct pt_span {
-	vaddr_t va;   // of the first entry; when there is none: how far the search came
+	vaddr_t va; // of the first entry; when there is none: how far the search came
 	pte_t *slot;
-	pte_t *stop;  // behind the last entry of the range in this table
-	u32 level;    // 0; else one large leaf or held entry
+	pte_t *stop; // behind the last entry of the range in this table
+	u32 level;   // 0; else one large leaf or held entry
 };
 
 // The next entries in [va, end). False: none, or `work` is used up (span->va < end).
@@ -144,7 +148,8 @@ bool pt_span_whole(const struct pt_span *span, vaddr_t end);
 
 // The slot of va at `level`, when all tables above exist, else NULL.
 pte_t *pt_slot(const struct aspace *as, vaddr_t va, u32 level);
-// Make the tables for a slot of va at `level`. NOMEM: pt_prune takes back what there is. EXIST: a large entry is in the way.
+// Make the tables for a slot of va at `level`. NOMEM: pt_prune takes back what there is. EXIST: a large entry is in the
+// way.
 err_t pt_populate(struct aspace *as, vaddr_t va, u32 level) must_check;
 // Take out the tables on the way to va that are empty.
 void pt_prune(struct aspace *as, vaddr_t va, struct tlb_batch *batch);

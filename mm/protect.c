@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// protect: present entries get another protection or become held, held ones become present. Large entries may be split and collapsed on the way.
+// protect: present entries get another protection or become held, held ones become present. Large entries may be split
+// and collapsed on the way.
 //
-// Write is granted to a frame that is mapped once and not in the swap cache; others stay read-only, and the next write faults to the pager, who
-// knows whether it is to be copied.
+// Write is granted to a frame that is mapped once and not in the swap cache; others stay read-only, and the next write
+// faults to the pager, who knows whether it is to be copied.
 #include <mm/pgtable.h>
 
 #define PROTECT_FLAGS (PROT_ALL | PROTECT_SPLIT | PROTECT_COLLAPSE)
@@ -114,7 +115,7 @@ static err_t protect_split(struct protector *op, vaddr_t va, vaddr_t end)
 
 static vaddr_t protect_run(struct protector *op, vaddr_t va, vaddr_t end)
 {
-	struct pt_span span = {.va = va};
+	struct pt_span span = { .va = va };
 	while (pt_next(op->as, span.va, end, &op->work, &span)) {
 		if (span.level == 0) {
 			span.va = protect_span(op, &span);

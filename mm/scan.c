@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// scan: harvest accessed and dirty bits of a range, list its entries. And what a fault finds, which is a look at one entry.
+// scan: harvest accessed and dirty bits of a range, list its entries. And what a fault finds, which is a look at one
+// entry.
 #include <mm/pgtable.h>
 
 struct scanner {
@@ -11,8 +12,8 @@ struct scanner {
 	struct tlb_batch batch;
 };
 
-// Takes A, and D with the right to write, out of a leaf and marks its frames. Clearing A alone flushes nothing: a stale A costs one late
-// harvest, and no frame's content depends on it.
+// Takes A, and D with the right to write, out of a leaf and marks its frames. Clearing A alone flushes nothing: a stale
+// A costs one late harvest, and no frame's content depends on it.
 static bool scan_harvest(struct scanner *op, pte_t *slot, vaddr_t va, u32 level)
 {
 	pte_t old = *slot, set;
@@ -67,7 +68,8 @@ static void scan_entry(struct scanner *op, pte_t *slot, vaddr_t va, u32 level)
 static vaddr_t scan_span(struct scanner *op, const struct pt_span *span)
 {
 	vaddr_t va = span->va;
-	for (pte_t *slot = span->slot; slot < span->stop && op->work > 0 && op->entries < op->most; slot++, va += PAGE_SIZE) {
+	for (pte_t *slot = span->slot; slot < span->stop && op->work > 0 && op->entries < op->most;
+	     slot++, va += PAGE_SIZE) {
 		op->work--;
 		if (*slot)
 			scan_entry(op, slot, va, 0);
@@ -91,7 +93,7 @@ err_t aspace_scan(struct aspace *as, u32 window, vaddr_t va, u64 count, u64 flag
 		.work = WORK_CALL,
 	};
 	vaddr_t end = va + count * PAGE_SIZE;
-	struct pt_span span = {.va = va};
+	struct pt_span span = { .va = va };
 	while (op.entries < op.most && pt_next(as, span.va, end, &op.work, &span)) {
 		if (span.level == 0) {
 			span.va = scan_span(&op, &span);
@@ -123,8 +125,8 @@ static pte_t *fault_slot(const struct aspace *as, vaddr_t va, u32 *level)
 	}
 }
 
-// The entry allows the access: it was written since this hart looked (or filled in by a hart that had the lock before), or the CPU leaves A
-// and D to software. This hart forgets what it knew; others take their own fault.
+// The entry allows the access: it was written since this hart looked (or filled in by a hart that had the lock before),
+// or the CPU leaves A and D to software. This hart forgets what it knew; others take their own fault.
 static void fault_resolve(struct aspace *as, pte_t *slot, vaddr_t va, u32 access)
 {
 	pte_t old = *slot;
@@ -139,7 +141,7 @@ bool aspace_fault(struct aspace *as, const struct window *w, vaddr_t va, u32 acc
 	assert(va < arch_user_end && access <= ACCESS_EXEC);
 	pte_t *slot = fault_slot(as, va, &level);
 	pte_t entry = *slot;
-	*e = (struct fault_entry){.kind = pte_kind(entry)};
+	*e = (struct fault_entry){ .kind = pte_kind(entry) };
 	if (e->kind == ENTRY_EMPTY)
 		return false;
 	if (e->kind == ENTRY_TOKEN) {

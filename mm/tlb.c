@@ -11,13 +11,13 @@ u32 tlb_self;
 #define TLB_PAGES 16
 
 // A spinning hart looks at what it waits for this often before it arms its timer again.
-#define TLB_SPINS 64
+#define TLB_SPINS      64
 #define TLB_SPIN_TICKS 1000
 
 void tlb_hart_online(u32 index, struct tlb_hart *hart)
 {
 	assert(index == tlb_harts && index < TLB_HARTS);
-	*hart = (struct tlb_hart){.in_kernel = 1};
+	*hart = (struct tlb_hart){ .in_kernel = 1 };
 	tlb_hart[index] = hart;
 	tlb_harts = index + 1;
 }
@@ -29,10 +29,12 @@ void tlb_settle(struct tlb_hart *me)
 	else
 		arch_flush_all();
 	me->owed = TLB_OWED_NONE;
+	me->gate &= ~TLB_GATE_OWED;
 }
 
 static void tlb_owe(struct tlb_hart *hart, enum tlb_owed what, u64 asid)
 {
+	hart->gate |= TLB_GATE_OWED;
 	if (hart->owed == TLB_OWED_NONE) {
 		hart->owed = what;
 		hart->owed_asid = asid;
@@ -41,8 +43,9 @@ static void tlb_owe(struct tlb_hart *hart, enum tlb_owed what, u64 asid)
 	}
 }
 
-// Wait until the hart is in the kernel. Under -icount a hart that spins with no timer armed runs for ever and the other one never gets there:
-// an armed timer ends its turn. (The kernel's timer code sets the right time again when that interrupt comes.)
+// Wait until the hart is in the kernel. Under -icount a hart that spins with no timer armed runs for ever and the other
+// one never gets there: an armed timer ends its turn. (The kernel's timer code sets the right time again when that
+// interrupt comes.)
 static void tlb_wait(const struct tlb_hart *hart)
 {
 	for (u32 spins = 0; !__atomic_load_n(&hart->in_kernel, __ATOMIC_ACQUIRE); spins++) {
@@ -52,7 +55,8 @@ static void tlb_wait(const struct tlb_hart *hart)
 	}
 }
 
-// Make the harts of `mask` owe a flush, and wait for those that run programs which could notice: in `as`, or, NULL, in any.
+// Make the harts of `mask` owe a flush, and wait for those that run programs which could notice: in `as`, or, NULL, in
+// any.
 static void tlb_shootdown(u64 mask, enum tlb_owed what, u64 asid, const struct aspace *as)
 {
 	u64 running = 0;
@@ -106,7 +110,7 @@ void tlb_batch_flush(struct aspace *as, struct tlb_batch *batch)
 		for (vaddr_t va = batch->start; va < batch->end; va += PAGE_SIZE)
 			arch_flush_page(va, as->asid);
 	}
-	*batch = (struct tlb_batch){0};
+	*batch = (struct tlb_batch){ 0 };
 }
 
 void tlb_flush_everything(void)

@@ -19,6 +19,7 @@ struct aspace;
 
 // Part of each hart's record.
 struct tlb_hart {
+	u64 gate;          // the kernel's reasons against leaving by a fast path (kernel/hart.h); TLB_GATE_OWED is ours: something is owed
 	u32 in_kernel;
 	u32 owed;          // enum tlb_owed
 	u64 owed_asid;     // TLB_OWED_ASID: whose
@@ -26,6 +27,8 @@ struct tlb_hart {
 };
 
 enum tlb_owed { TLB_OWED_NONE, TLB_OWED_ASID, TLB_OWED_ALL };
+
+#define TLB_GATE_OWED (1ul << 63)
 
 extern struct tlb_hart *tlb_hart[TLB_HARTS]; // NULL: not online
 extern u32 tlb_harts;                        // harts online: indices 0 .. tlb_harts - 1
@@ -40,14 +43,14 @@ void tlb_flush_everything(void);
 
 static always_inline void tlb_enter_kernel(struct tlb_hart *me)
 {
-	__atomic_store_n(&me->in_kernel, 1, __ATOMIC_RELAXED);
+	*(volatile u32 *)&me->in_kernel = 1; // ordered by the lock that is taken next
 }
 
 static always_inline void tlb_exit_kernel(struct tlb_hart *me)
 {
 	if (unlikely(me->owed))
 		tlb_settle(me);
-	__atomic_store_n(&me->in_kernel, 0, __ATOMIC_RELAXED);
+	*(volatile u32 *)&me->in_kernel = 0; // ordered by the lock that is given back next
 }
 
 // What an operation on a range must flush before it returns.

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Taking entries out: ranges (unmap), the frames of a pool (strip); finding single places (for evict and mark).
 //
-// Frames are freed and tables given back before the flush: that is safe because both only change lists under the kernel lock, and the flush
-// is done before the lock is let go, so nobody can have got them meanwhile.
+// Frames are freed and tables given back before the flush: that is safe because both only change lists under the kernel
+// lock, and the flush is done before the lock is let go, so nobody can have got them meanwhile.
 #include <mm/pgtable.h>
 
 struct unmap {
 	struct aspace *as;
 	struct pool *free_pool;
 	u64 flags;
-	pte_t leave;  // what stays in the entries: a token, or 0
+	pte_t leave; // what stays in the entries: a token, or 0
 	u64 *list;
 	struct unmap_result *r;
 	s64 work;
@@ -93,7 +93,7 @@ static void unmap_large(struct unmap *op, const struct pt_span *span)
 
 static err_t unmap_run(struct unmap *op, vaddr_t va, vaddr_t end, vaddr_t *stopped)
 {
-	struct pt_span span = {.va = va};
+	struct pt_span span = { .va = va };
 	while (pt_next(op->as, va, end, &op->work, &span)) {
 		if (likely(span.level == 0)) {
 			va = unmap_span(op, &span);
@@ -110,9 +110,10 @@ static err_t unmap_run(struct unmap *op, vaddr_t va, vaddr_t end, vaddr_t *stopp
 	return 0;
 }
 
-err_t aspace_unmap(struct aspace *as, u32 window, vaddr_t va, u64 count, struct pool *free_pool, u64 flags, u64 token, u64 *list, struct unmap_result *r)
+err_t aspace_unmap(struct aspace *as, u32 window, vaddr_t va, u64 count, struct pool *free_pool, u64 flags, u64 token,
+		   u64 *list, struct unmap_result *r)
 {
-	*r = (struct unmap_result){0};
+	*r = (struct unmap_result){ 0 };
 	err_t err = aspace_check_range(as, window, va, count);
 	if (err)
 		return err;
@@ -145,7 +146,8 @@ static void strip_span(struct aspace *as, const struct pool *pool, const struct 
 	vaddr_t va = span->va;
 	for (pte_t *slot = span->slot; slot < span->stop; slot++, va += PAGE_SIZE) {
 		u32 kind = pte_kind(*slot);
-		if ((kind != ENTRY_LEAF && kind != ENTRY_HELD) || !pte_has_page(*slot) || pte_page(*slot)->pool != pool->id)
+		if ((kind != ENTRY_LEAF && kind != ENTRY_HELD) || !pte_has_page(*slot) ||
+		    pte_page(*slot)->pool != pool->id)
 			continue;
 		pte_t old = pte_exchange(slot, revoked);
 		trace(EVENT_UNMAP, va, pte_frame(old), object_id(as));
@@ -172,8 +174,8 @@ static void strip_large(struct aspace *as, const struct pool *pool, const struct
 
 err_t aspace_strip_pool(struct aspace *as, const struct pool *pool, vaddr_t *va)
 {
-	struct tlb_batch batch = {0};
-	struct pt_span span = {.va = *va};
+	struct tlb_batch batch = { 0 };
+	struct pt_span span = { .va = *va };
 	vaddr_t end = pt_user_limit();
 	s64 work = WORK_CALL;
 	// Each span costs as if all its entries were taken: the bound holds whatever is found.
@@ -206,12 +208,13 @@ err_t aspace_place(u32 aspace_id, vaddr_t va, const struct page *page, struct pl
 	pte_t *slot = pt_slot(as, va, 0);
 	if (!slot) {
 		pte_t *large = pt_slot(as, va, ARCH_LARGE_LEVEL);
-		bool covers = large && *large && pte_has_page(*large) && page_to_pfn(page) - pte_pfn(*large) == pte_index(va, 0);
+		bool covers = large && *large && pte_has_page(*large) &&
+			      page_to_pfn(page) - pte_pfn(*large) == pte_index(va, 0);
 		return covers ? -ERR_BUSY : -ERR_NOENT;
 	}
 	u32 kind = pte_kind(*slot);
 	if ((kind != ENTRY_LEAF && kind != ENTRY_HELD) || !pte_has_page(*slot) || pte_page(*slot) != page)
 		return -ERR_NOENT;
-	*place = (struct place){.as = as, .va = va, .slot = slot};
+	*place = (struct place){ .as = as, .va = va, .slot = slot };
 	return 0;
 }

@@ -42,12 +42,20 @@ static always_inline paddr_t arch_v2p(const void *p)
 
 // ---- mmu
 // Entries carry their ASID, so a switch needs no fence while ASIDs are not shared; with 0 ASID bits all share one.
-extern u32 arch_asid_bits_found;
+static always_inline void arch_root_write(u64 root)
+{
+	csr_write(satp, root);
+}
+
+static always_inline bool arch_root_needs_fence(void)
+{
+	return arch_asid_bits() == 0;
+}
 
 static always_inline void arch_root_switch(u64 root)
 {
-	csr_write(satp, root);
-	if (unlikely(arch_asid_bits_found == 0))
+	arch_root_write(root);
+	if (arch_root_needs_fence())
 		asm volatile("sfence.vma" ::: "memory");
 }
 
@@ -160,28 +168,47 @@ static always_inline void arch_relax(void)
 	asm volatile("nop" ::: "memory");
 }
 
+// The swap is ordered both ways: what was stored before it (the hart is in the kernel, mm/tlb.h) is seen before the lock is had.
+static always_inline void arch_spin_lock(u32 *lock)
+{
+	u32 old;
+	asm volatile("1:	li	%0, 1\n"
+		     "	amoswap.w.aqrl	%0, %0, (%1)\n"
+		     "	bnez	%0, 1b\n"
+		     : "=&r"(old)
+		     : "r"(lock)
+		     : "memory");
+}
+
+static always_inline void arch_spin_unlock(u32 *lock)
+{
+	asm volatile("amoswap.w.rl zero, zero, (%0)" ::"r"(lock) : "memory");
+}
+
 // ---- the end of a fast path: resume a thread that waits in a system call. The message words lie in their registers already (they never
 // moved) and are not touched here; what is not delivered is zeroed. Callee-saved registers come from the context.
 // The FP unit goes off: its owner takes one cheap trap if it uses it again.
+// The context lies `offset` bytes into the thread (t6). a7 leaves with a constant in it, t6 with zero.
 #define ARCH_RESTORE_SAVED                                                                                             \
-	"ld ra, 0(t6)\n csrw sepc, ra\n"                                                                               \
-	"ld ra, 8(t6)\n ld sp, 16(t6)\n ld gp, 24(t6)\n"                                                               \
-	"csrw sscratch, tp\n ld tp, 32(t6)\n"                                                                          \
-	"ld s0, 64(t6)\n ld s1, 72(t6)\n ld s2, 144(t6)\n ld s3, 152(t6)\n ld s4, 160(t6)\n ld s5, 168(t6)\n"          \
-	"ld s6, 176(t6)\n ld s7, 184(t6)\n ld s8, 192(t6)\n ld s9, 200(t6)\n ld s10, 208(t6)\n ld s11, 216(t6)\n"      \
-	"li a7, 0\n li t6, 0\n sret\n"
+	"li a7, %[fs]\n csrc sstatus, a7\n"                                                                            \
+	"ld ra, %[off]+0(t6)\n csrw sepc, ra\n"                                                                        \
+	"ld ra, %[off]+8(t6)\n ld sp, %[off]+16(t6)\n ld gp, %[off]+24(t6)\n"                                          \
+	"csrw sscratch, tp\n ld tp, %[off]+32(t6)\n"                                                                   \
+	"ld s0, %[off]+64(t6)\n ld s1, %[off]+72(t6)\n ld s2, %[off]+144(t6)\n ld s3, %[off]+152(t6)\n"                \
+	"ld s4, %[off]+160(t6)\n ld s5, %[off]+168(t6)\n ld s6, %[off]+176(t6)\n ld s7, %[off]+184(t6)\n"              \
+	"ld s8, %[off]+192(t6)\n ld s9, %[off]+200(t6)\n ld s10, %[off]+208(t6)\n ld s11, %[off]+216(t6)\n"            \
+	"li t6, 0\n sret\n"
 
-static always_inline _Noreturn void arch_fast_return(struct arch_context *ctx, u64 status, u64 label, u64 flow, u64 badge, u64 reply)
+static always_inline _Noreturn void arch_fast_return(void *thread, u64 offset, u64 status, u64 label, u64 flow, u64 badge, u64 reply)
 {
 	register u64 r_status asm("a0") = status;
 	register u64 r_label asm("a1") = label;
 	register u64 r_flow asm("t3") = flow;
 	register u64 r_badge asm("t4") = badge;
 	register u64 r_reply asm("t5") = reply;
-	register struct arch_context *r_ctx asm("t6") = ctx;
-	u64 fs = SSTATUS_FS;
-	asm volatile("csrc sstatus, %6\n" ARCH_RESTORE_SAVED ::"r"(r_status), "r"(r_label), "r"(r_flow), "r"(r_badge), "r"(r_reply), "r"(r_ctx),
-		     "r"(fs)
+	register void *r_thread asm("t6") = thread;
+	asm volatile(ARCH_RESTORE_SAVED ::"r"(r_status), "r"(r_label), "r"(r_flow), "r"(r_badge), "r"(r_reply), "r"(r_thread), [off] "i"(offset),
+		     [fs] "i"(SSTATUS_FS)
 		     : "memory");
 	__builtin_unreachable();
 }
@@ -201,18 +228,17 @@ static always_inline _Noreturn void arch_fast_deliver(struct arch_context *ctx, 
 	register u64 r_badge asm("t4") = badge;
 	register u64 r_reply asm("t5") = reply;
 	register struct arch_context *r_ctx asm("t6") = ctx;
-	u64 fs = SSTATUS_FS;
-	asm volatile("csrc sstatus, %11\n li a0, 0\n li t1, 0\n li t2, 0\n" ARCH_RESTORE_SAVED ::"r"(r_label), "r"(r_w0), "r"(r_w1), "r"(r_w2),
-		     "r"(r_w3), "r"(r_w4), "r"(r_w5), "r"(r_flow), "r"(r_badge), "r"(r_reply), "r"(r_ctx), "r"(fs)
+	asm volatile("li a0, 0\n li t1, 0\n li t2, 0\n" ARCH_RESTORE_SAVED ::"r"(r_label), "r"(r_w0), "r"(r_w1), "r"(r_w2), "r"(r_w3), "r"(r_w4),
+		     "r"(r_w5), "r"(r_flow), "r"(r_badge), "r"(r_reply), "r"(r_ctx), [off] "i"(0), [fs] "i"(SSTATUS_FS)
 		     : "memory");
 	__builtin_unreachable();
 }
 
-// The words of a request stay in the caller's context too, so that it can be delivered again when its server was replaced.
-static always_inline void arch_fast_save_words(struct arch_context *ctx)
+// The words of a request stay in the context of the caller (FASTPATH_SELF) too, so that it can be delivered again when its server was replaced.
+static always_inline void arch_fast_save_words(u64 offset)
 {
-	asm volatile("sd a2, 96(%0)\n sd a3, 104(%0)\n sd a4, 112(%0)\n sd a5, 120(%0)\n sd a6, 128(%0)\n"
-		     "sd t0, 40(%0)\n sd t1, 48(%0)\n sd t2, 56(%0)\n" ::"r"(ctx)
+	asm volatile("sd a2, %0+96(s0)\n sd a3, %0+104(s0)\n sd a4, %0+112(s0)\n sd a5, %0+120(s0)\n sd a6, %0+128(s0)\n"
+		     "sd t0, %0+40(s0)\n sd t1, %0+48(s0)\n sd t2, %0+56(s0)\n" ::"i"(offset)
 		     : "memory");
 }
 

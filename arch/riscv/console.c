@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The console of last resort: the firmware's, which needs nothing of ours and puts a carriage return before each newline.
-// The real one is a driver in user mode.
+// The console of last resort: the firmware's, which needs nothing of ours and puts a carriage return before each
+// newline. The real one is a driver in user mode.
 #include "port.h"
 
 #include "sbi.h"

@@ -6,7 +6,7 @@
 
 u32 arch_levels;
 vaddr_t arch_user_end;
-u32 arch_asid_bits_found;
+static u32 asid_bits;
 static paddr_t kernel_root;
 
 // ASID bits that the CPU lacks read back as 0.
@@ -24,7 +24,7 @@ void mmu_init(u32 levels)
 {
 	arch_levels = levels;
 	arch_user_end = 1ul << (PAGE_SHIFT + 9 * levels - 1);
-	arch_asid_bits_found = asid_probe();
+	asid_bits = asid_probe();
 }
 
 u64 arch_root_value(paddr_t table, u64 asid)
@@ -34,7 +34,7 @@ u64 arch_root_value(paddr_t table, u64 asid)
 
 u32 arch_asid_bits(void)
 {
-	return arch_asid_bits_found;
+	return asid_bits;
 }
 
 void arch_flush_all(void)

@@ -36,9 +36,8 @@ trap_entry:
 	sd	s1, THREAD_CTX + CTX_PC(s0)
 	csrrw	s1, sscratch, zero
 	sd	s1, THREAD_CTX + CTX_TP(s0)
-	ld	sp, HART_STACK(tp)
+	beqz	a7, fastpath_call	// NR_CALL is 0. The fast paths use no stack: sp is still the user's
 	li	s1, NR_REPLY_RECV
-	beqz	a7, fastpath_call	// NR_CALL is 0
 	beq	a7, s1, fastpath_reply_recv
 	li	s1, NR_REPLY_MAP_RECV
 	beq	a7, s1, fastpath_reply_map_recv
@@ -57,6 +56,7 @@ trap_slow_reply_recv:
 trap_slow_reply_map_recv:
 	li	a7, NR_REPLY_MAP_RECV
 slow:
+	ld	sp, HART_STACK(tp)
 	.irp	n, 0,1,2,3,4,5,6,7
 	sd	a\n, THREAD_CTX + CTX_A0 + 8 * \n(s0)
 	.endr

@@ -67,6 +67,18 @@ bool park_put(struct park *park, struct park_queue *queue, const struct request 
 struct request *park_first(const struct park *park, const struct park_queue *queue);
 // Take the oldest request out. false: the queue is empty.
 bool park_take(struct park *park, struct park_queue *queue, struct request *rq) must_check;
+// Let the oldest request go: it was looked at in place (park_first) and is answered.
+static always_inline void park_pop(struct park *park, struct park_queue *queue)
+{
+	u32 link = queue->head;
+	struct parked *entry = &park->entry[link - 1];
+
+	queue->head = entry->next;
+	if (!queue->head)
+		queue->tail = 0;
+	entry->next = park->free;
+	park->free = link;
+}
 // Forget the requests of clients that are gone (after NOTIFY_DEATH). Returns how many went.
 u32 park_drop_dead(struct park *park, struct park_queue *queue);
 

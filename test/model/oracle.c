@@ -266,6 +266,23 @@ static bool may_discard(const struct op *op)
 	return (op->kind == OP_FREE && op->flags & FREE_DISCARD) || (op->kind == OP_UNMAP && op->flags & UNMAP_FREE) || op->kind == OP_DESTROY;
 }
 
+static bool ranged(const struct op *op)
+{
+	switch (op->kind) {
+	case OP_MAP:
+		return op->n > 1;
+	case OP_UNMAP:
+	case OP_PROTECT:
+	case OP_SCAN:
+	case OP_CLONE:
+	case OP_DESTROY:
+	case OP_AS_DESTROY:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void check_gen(u32 i, const struct page *old, const struct page *page, const struct op *op)
 {
 	bool ended = old->state != PAGE_FREE && old->state != PAGE_RESERVED && page->state == PAGE_FREE;
@@ -274,6 +291,7 @@ static void check_gen(u32 i, const struct page *old, const struct page *page, co
 	bool good = grown >= 0 && (!(ended || moved) || grown >= 1);
 	if (old->state == page->state && old->pool == page->pool && op->kind != OP_ALLOC && page->state != PAGE_FREE && !ended)
 		good = good && (grown == 0 || page->state == PAGE_TABLE);
+	good = good && !(grown && page->mapcount); // an old reference would name what is still mapped
 	if (!good)
 		model_fail("frame %lx: generation %u -> %u, %s -> %s", mem.base + i, old->gen, page->gen, page_state_name(old->state),
 			   page_state_name(page->state));
@@ -299,6 +317,15 @@ static void check_marks(u32 i, const struct page *old, const struct page *page, 
 		model_fail("frame %lx: marks %x -> %x without BEGIN", mem.base + i, old->marks, page->marks);
 }
 
+static void check_more_mappings(u32 i, const struct page *old, const struct page *page, const struct op *op)
+{
+	u32 owner = owner_of(page);
+	if (old->pins && op->kind == OP_CLONE)
+		model_fail("frame %lx: cloned while pinned", mem.base + i);
+	if (owner != NONE && pool[owner].dying)
+		model_fail("frame %lx: mapped once more while its pool is dying", mem.base + i);
+}
+
 static void check_change(u32 i, const struct op *op, err_t err)
 {
 	const struct page *old = &before.page[i], *page = &now.page[i];
@@ -311,6 +338,10 @@ static void check_change(u32 i, const struct op *op, err_t err)
 		model_fail("frame %lx of pool %u: changed by an operation without authority over it", pfn, old->pool);
 	if (head && page->state != PAGE_FREE && !acted_on(page))
 		model_fail("frame %lx: given to pool %u by an operation without authority over it", pfn, page->pool);
+	if (page->pins < old->pins && op->kind != OP_UNPIN)
+		model_fail("frame %lx: pins %u -> %u", pfn, old->pins, page->pins);
+	if (page->mapcount > old->mapcount)
+		check_more_mappings(i, old, page, op);
 	if (same_life)
 		check_marks(i, old, page, op, err);
 	if (moved) {
@@ -324,7 +355,8 @@ static void check_change(u32 i, const struct op *op, err_t err)
 	// Unsafe content that is gone.
 	u64 was = before.word[i];
 	bool gone = !same_life || (now.word[i] != was && !wrote[i]);
-	bool said = same_life ? (op->kind == OP_FILL || op->flags & (MAP_ZERO | MAP_COPY)) && !err : may_discard(op) && acted_on(old);
+	bool fill = op->kind == OP_FILL || (op->kind == OP_MAP && op->flags & (MAP_ZERO | MAP_COPY));
+	bool said = same_life ? fill && (!err || ranged(op)) : may_discard(op) && acted_on(old);
 	if (gone && was && was != safe[i] && old->marks & PAGE_ZEROED && !said)
 		model_fail("frame %lx: version %lu dropped", pfn, was);
 }
@@ -345,23 +377,6 @@ static void check_entry(u32 as, u32 va, const struct op *op)
 	bool writable = pte_is_leaf(e) && pte_prot(e) & PROT_WRITE;
 	if (writable && page->marks & PAGE_SWAPCACHE && !writable_before[i])
 		model_fail("address space %u va %u: frame %lx made writable while in the swap cache", as, va, pte_pfn(e));
-}
-
-static bool ranged(const struct op *op)
-{
-	switch (op->kind) {
-	case OP_MAP:
-		return op->n > 1;
-	case OP_UNMAP:
-	case OP_PROTECT:
-	case OP_SCAN:
-	case OP_CLONE:
-	case OP_DESTROY:
-	case OP_AS_DESTROY:
-		return true;
-	default:
-		return false;
-	}
 }
 
 static pte_t without_ad(pte_t e)
@@ -406,6 +421,27 @@ static void learn(const struct op *op, err_t err)
 		safe[i] = begun[i];
 }
 
+// What an operation that succeeded has promised.
+static void check_promise(const struct op *op, u64 done)
+{
+	u32 f = index_of(frame_pfn[op->f]);
+	const struct page *page = &now.page[f];
+	if (op->kind == OP_EVICT && !(op->flags & EVICT_CANCEL) && page->state != PAGE_EVICTING)
+		if (!(op->flags & EVICT_PARTIAL) || page->marks & (PAGE_DIRTY | PAGE_WRITEBACK))
+			model_fail("frame %lx: evicted, but still %s, mapped %u times", frame_pfn[op->f], page_state_name(page->state),
+				   page->mapcount);
+	for (u32 as = 0; as < config.aspaces; as++)
+		for (u32 va = 0; va < config.vas; va++) {
+			pte_t e = now.entry[as][va];
+			bool from = as == op->as && va - op->va < done;
+			bool to = as == op->bs && va - op->vb < done && keeps_frame(before.entry[op->as][op->va + va - op->vb]);
+			bool cloned = op->kind == OP_CLONE && op->clone == CLONE_COW && (from || to);
+			bool writing = op->kind == OP_MARK && op->mark == MARK_BEGIN && keeps_frame(e) && pte_pfn(e) == frame_pfn[op->f];
+			if (pte_is_leaf(e) && pte_prot(e) & PROT_WRITE && (cloned || writing))
+				model_fail("address space %u va %u: still writable", as, va);
+		}
+}
+
 static void check_stale(const struct op *op, err_t err)
 {
 	bool named = op->kind == OP_FREE || op->kind == OP_MOVE || op->kind == OP_FILL || op->kind == OP_MARK || op->kind == OP_PIN ||
@@ -417,7 +453,7 @@ static void check_stale(const struct op *op, err_t err)
 		model_fail("frame %lx: a reference that does not hold was honoured", frame_pfn[op->f]);
 }
 
-void oracle_after(const struct op *op, err_t err)
+void oracle_after(const struct op *op, err_t err, u64 done)
 {
 	view_take(&now);
 	count_entries();
@@ -429,6 +465,8 @@ void oracle_after(const struct op *op, err_t err)
 			check_entry(as, va, op);
 	if (err && !ranged(op))
 		check_nothing(op);
+	if (!err || op->kind == OP_CLONE)
+		check_promise(op, done);
 	learn(op, err);
 	for (u32 i = 0; i < total; i++)
 		check_page(i);

@@ -8,7 +8,7 @@
 
 #define CHECK_EVERY 512 // steps between the kernel's own self-checks
 
-static const struct config large = { .pools = 3, .aspaces = 3, .vas = VAS_MAX, .frames = 36, .limit = 9, .races = true };
+static const struct config large = { .pools = 3, .aspaces = 3, .vas = VAS_MAX, .frames = 32, .limit = 6, .races = true };
 
 static u8 any_pool(void)
 {
@@ -18,6 +18,30 @@ static u8 any_pool(void)
 static s8 any_gen(void)
 {
 	return rnd(16) ? 0 : (s8)rnd(5) - 2;
+}
+
+// Mostly a frame that somebody owns, and among these mostly one with this mark (0: any).
+static u8 any_frame(u8 mark)
+{
+	u8 f = rnd(frame_count);
+	for (u32 tries = 0; tries < 20 && rnd(12); tries++, f = rnd(frame_count)) {
+		const struct page *page = pfn_to_page(frame_pfn[f]);
+		if ((page->state == PAGE_OWNED || page->state == PAGE_EVICTING) && owner_of(page) != NONE && (page->marks & mark || !mark || tries > 12))
+			break;
+	}
+	return f;
+}
+
+// Mostly a place that maps something.
+static u8 any_va(u8 as)
+{
+	u8 va = rnd(config.vas);
+	for (u32 tries = 0; tries < 6 && rnd(8); tries++, va = rnd(config.vas)) {
+		const pte_t *slot = slot_of(as, va);
+		if (slot && *slot)
+			break;
+	}
+	return va;
 }
 
 static u64 one_of(const u64 *choice, u32 n)
@@ -83,6 +107,7 @@ static void fill_in(struct op *op)
 		op->flags = ONE_OF(0, 0, FREE_DISCARD, FRAME_FREE_EVICT, FREE_DISCARD | FRAME_FREE_EVICT);
 		break;
 	case OP_MARK:
+		op->f = any_frame(rnd(2) ? PAGE_DIRTY : PAGE_WRITEBACK);
 		op->mark = ONE_OF(MARK_WORDS, MARK_FLAGS, MARK_BEGIN, MARK_BEGIN, MARK_END, MARK_FAIL, MARK_SWAPCACHE_CLEAR);
 		op->flags = op->mark == MARK_FLAGS ? rnd(256) << FRAME_WORD_PAGER : rnd(1000);
 		op->token = op->mark == MARK_FLAGS ? (u64)PAGE_YOUNG << FRAME_WORD_MARKS : rnd(1000);
@@ -106,6 +131,11 @@ static void fill_in(struct op *op)
 		break;
 	case OP_SCAN:
 		op->flags = rnd(8);
+		break;
+	case OP_ACCESS:
+		for (u32 as = 0; as < config.aspaces; as++)
+			if (aspace[as] && aspace[as] == machine_aspace(op->hart))
+				op->va = any_va(as);
 		break;
 	case OP_SWITCH:
 		op->as = rnd(8) ? rnd(config.aspaces) : NONE;
@@ -131,20 +161,20 @@ static struct op any_op(void)
 		.hart = rnd(MACHINE_HARTS),
 		.p = any_pool(),
 		.q = rnd(config.pools),
-		.f = rnd(frame_count),
-		.g = rnd(4) ? rnd(frame_count) : NONE,
+		.f = any_frame(0),
+		.g = rnd(4) ? any_frame(0) : NONE,
 		.gen = any_gen(),
 		.as = rnd(config.aspaces),
 		.bs = rnd(config.aspaces),
-		.va = rnd(config.vas),
 		.vb = rnd(config.vas),
 		.clone = rnd(3),
 		.lie = rnd(3) ? LIE_NOT : rnd(LIES),
 		.slot = rnd(3),
 		.write = rnd(2),
 	};
+	op.va = rnd(2) ? any_va(op.as) : rnd(config.vas);
 	u32 room = config.vas - (op.va > op.vb ? op.va : op.vb);
-	op.n = 1 + rnd(room < 6 ? room : 6);
+	op.n = rnd(3) ? 1 : 1 + rnd(room < 6 ? room : 6);
 	fill_in(&op);
 	if (op.kind == OP_MAP && op.n > config.vas - op.va)
 		op.n = config.vas - op.va;

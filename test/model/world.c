@@ -362,7 +362,7 @@ err_t world_step(const struct op *op)
 		machine_between = NULL;
 	}
 	last_err[step % 12] = err;
-	oracle_after(op, err);
+	oracle_after(op, err, done);
 	machine_check_tlbs();
 	machine_leave();
 	machine_check_tlbs();

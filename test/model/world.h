@@ -79,7 +79,7 @@ pte_t *slot_of(u32 as, u32 va);
 // ---- oracle.c
 void oracle_boot(void);
 void oracle_before(const struct op *op);
-void oracle_after(const struct op *op, err_t err);
+void oracle_after(const struct op *op, err_t err, u64 done);
 // A program wrote to this frame: returns the version it writes.
 u64 oracle_wrote(pfn_t pfn);
 void oracle_read(pfn_t pfn, u64 version);

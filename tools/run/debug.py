@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """jjok debug: the machine in gdb, stopped at its first instruction. QEMU is gdb's child on a pipe, without a port."""
 import shlex
+import signal
 import subprocess
 import tempfile
 
@@ -17,5 +18,9 @@ def run(settings, commands):
         gdb = ["gdb-multiarch", "-q", "-x", str(ROOT / "tools/gdb/jjok.gdb")]
         for extension in sorted((ROOT / "tools/gdb").glob("*.py")):
             gdb += ["-x", str(extension)]
-        gdb += ["-ex", "target remote | exec " + shlex.join(qemu), str(settings.kernel)]
-        return subprocess.run(gdb, check=False).returncode
+        # A session of its own, or gdb's Ctrl-C would end QEMU too; but it goes when gdb goes.
+        gdb += ["-ex", "target remote | exec setsid setpriv --pdeathsig KILL " + shlex.join(qemu), str(settings.kernel)]
+        # Ctrl-C is meant for gdb, which is in our process group; gdb must not inherit that we ignore it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return subprocess.run(gdb, check=False,
+                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)).returncode

@@ -5,12 +5,16 @@ local MIB = 1024 * 1024
 local NODES = 160000
 
 -- By default Lua lets garbage grow to the size of what lives, which would be 64 MiB here.
-collectgarbage("setpause", 120)
+collectgarbage("setpause", 110)
 
 local function build()
 	local head
+	local pad = {}
+	for i = 0, 31 do
+		pad[i] = ("x"):rep(i)
+	end
 	for i = 1, NODES do
-		head = { next = head, value = i, text = ("node %d "):format(i) .. ("x"):rep(i % 32) }
+		head = { next = head, value = i, text = ("node %d %s"):format(i, pad[i % 32]) }
 	end
 	return head
 end

@@ -33,14 +33,14 @@ struct elf_program {
 	u64 align;
 };
 
-#define ELF_EXEC	2
-#define ELF_RISCV	243
-#define ELF_LOAD	1
-#define ELF_PROGRAMS	32
+#define ELF_EXEC     2
+#define ELF_RISCV    243
+#define ELF_LOAD     1
+#define ELF_PROGRAMS 32
 
 static bool header_good(const struct elf_header *h, u64 size)
 {
-	static const u8 ident[7] = {0x7f, 'E', 'L', 'F', 2 /* 64 bits */, 1 /* little-endian */, 1 /* version */};
+	static const u8 ident[7] = { 0x7f, 'E', 'L', 'F', 2 /* 64 bits */, 1 /* little-endian */, 1 /* version */ };
 
 	return !memcmp(h->ident, ident, sizeof(ident)) && h->type == ELF_EXEC && h->machine == ELF_RISCV &&
 	       h->phentsize == sizeof(struct elf_program) && h->phnum && h->phnum <= ELF_PROGRAMS && h->phoff <= size &&
@@ -50,8 +50,14 @@ static bool header_good(const struct elf_header *h, u64 size)
 static bool segment_take(const struct elf_program *p, u64 size, vaddr_t limit, struct elf_segment *s)
 {
 	// ELF's flags are X, W, R from bit 0; PROT_* are R, W, X.
-	static const u32 prot[8] = {0,		PROT_EXEC,	       PROT_WRITE,		PROT_WRITE | PROT_EXEC,
-				    PROT_READ, PROT_READ | PROT_EXEC, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE | PROT_EXEC};
+	static const u32 prot[8] = { 0,
+				     PROT_EXEC,
+				     PROT_WRITE,
+				     PROT_WRITE | PROT_EXEC,
+				     PROT_READ,
+				     PROT_READ | PROT_EXEC,
+				     PROT_READ | PROT_WRITE,
+				     PROT_READ | PROT_WRITE | PROT_EXEC };
 	u64 skip = p->vaddr % PAGE_SIZE;
 
 	if (p->filesz > p->memsz || p->offset > size || p->filesz > size - p->offset)

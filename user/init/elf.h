@@ -9,10 +9,10 @@
 struct elf_segment {
 	vaddr_t start; // page-aligned
 	u64 pages;
-	u32 prot;      // PROT_*
-	u64 offset;    // of the bytes in the file
-	u64 bytes;     // in the file; the rest of the pages is zero
-	u64 skip;      // bytes from `start` to where they go
+	u32 prot;   // PROT_*
+	u64 offset; // of the bytes in the file
+	u64 bytes;  // in the file; the rest of the pages is zero
+	u64 skip;   // bytes from `start` to where they go
 };
 
 struct elf_image {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Who waits for whom. A server waits for the servers it calls, and for init when it faults; init waits for nobody.
 //
-// Rule 1: no circle, or all servers on it could wait for each other for ever.
-// Rule 2: a call goes to a higher priority, so that a request never waits behind less urgent work. Notifications and endpoints that
-// are only handed on wait for nobody and are free to go anywhere.
+// Rule 1: no circle, or all servers on it could wait for each other for ever. Rule 2: a call goes to a higher
+// priority, so that a request never waits behind less urgent work. Notifications and endpoints that are only handed
+// on wait for nobody and are free to go anywhere.
 #include "manifest.h"
 
 #include <lib/base/string.h>
@@ -74,7 +74,8 @@ static bool uphill(const struct manifest *m, const struct manifest_server *s, st
 	for (u32 i = 0; i < s->peers; i++) {
 		const struct manifest_peer *peer = &s->peer[i];
 
-		if (peer->kind != PEER_CALL || peer->server == PEER_INIT || m->server[peer->server].priority > s->priority)
+		if (peer->kind != PEER_CALL || peer->server == PEER_INIT ||
+		    m->server[peer->server].priority > s->priority)
 			continue;
 		e->line = peer->line;
 		e->what = "a call must go to a higher priority";
@@ -89,7 +90,7 @@ static bool uphill(const struct manifest *m, const struct manifest_server *s, st
 
 bool graph_check(const struct manifest *m, struct manifest_error *error)
 {
-	struct walk w = {.m = m};
+	struct walk w = { .m = m };
 
 	for (u32 i = 0; i < m->servers; i++)
 		if (!w.state[i] && !walk_from(&w, (u8)i, error))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// init: the first process. It makes the servers that the manifest names, asks vm for the first program, and then waits for the end.
+// init: the first process. It makes the servers that the manifest names, asks vm for the first program, and then
+// waits for the end.
 #pragma once
 
 #include "archive.h"
@@ -8,11 +9,12 @@
 #include <abi/abi.h>
 #include <lib/base/types.h>
 
-// init's capability table: the well-known slots (lib/abi/20-objects.idl) and, in a second leaf, one block of slots per server.
-#define SLOT_USER_POOL	  SLOT_SERVER_FREE
-#define SLOT_STARTER	  (SLOT_SERVER_FREE + 1)
-#define SLOT_BLOCKS	  CAP_PER_LEAF
-#define SLOT_BLOCK_SIZE	  8
+// init's capability table: the well-known slots (lib/abi/20-objects.idl) and, in a second leaf, one block of slots
+// per server.
+#define SLOT_USER_POOL  SLOT_SERVER_FREE
+#define SLOT_STARTER    (SLOT_SERVER_FREE + 1)
+#define SLOT_BLOCKS     CAP_PER_LEAF
+#define SLOT_BLOCK_SIZE 8
 
 enum block {
 	BLOCK_POOL,
@@ -39,20 +41,22 @@ struct init {
 	const struct boot_info *info;
 	struct archive archive;
 	frame_t archive_frame; // in the pool of user memory
-	u64 user_pages;	       // limit of that pool
+	u64 user_pages;        // limit of that pool
 	frame_t liveness;      // the page that vm writes and other servers read
 	struct manifest manifest;
 };
 
 extern struct init init;
 
-// fatal.c: something cannot be done. One line says what, for whom, why, and what helps; then the machine stops with status 126.
+// fatal.c: something cannot be done. One line says what, for whom, why, and what helps; then the machine stops with
+// status 126.
 _Noreturn void fatal(const char *who, const char *what, err_t err, const char *help);
 _Noreturn void power_off(u64 status);
 void check_step(const char *who, const char *what, err_t err, const char *help);
 
 // memory.c
-struct give { // pages for somebody: `pages` at `va`, zero but for `bytes` bytes from `source` that start `skip` bytes into them
+struct give { // pages for somebody: `pages` at `va`, zero but for `bytes` bytes from `source` that start `skip` bytes
+	      // into them
 	cptr_t pool;
 	cptr_t aspace;
 	vaddr_t va;
@@ -64,11 +68,11 @@ struct give { // pages for somebody: `pages` at `va`, zero but for `bytes` bytes
 };
 err_t pages_give(const struct give *g);
 err_t frame_take(cptr_t pool, frame_t *frame);
-void memory_open(void);			       // init's argument page, and its second leaf of capabilities
-void archive_take(void);		       // the archive goes to the pool of user memory and is mapped
-err_t archive_map(cptr_t aspace);	       // for a server
-u64 pages_left(void);			       // pages of the root pool that nobody has
-void user_pool_grow(void);		       // to all of them but a reserve
+void memory_open(void);           // init's argument page, and its second leaf of capabilities
+void archive_take(void);          // the archive goes to the pool of user memory and is mapped
+err_t archive_map(cptr_t aspace); // for a server
+u64 pages_left(void);             // pages of the root pool that nobody has
+void user_pool_grow(void);        // to all of them but a reserve
 err_t object_make(u32 type, cptr_t table, cptr_t slot, cptr_t arg, const char *name);
 
 // server.c

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // init: from the kernel's last step to the first program.
 //
-// It reads the manifest, checks that nobody waits in a circle, makes and starts the servers, has vm make the first program, and then
-// answers the faults of servers and the request to power off. While vm makes the first program init must already answer, or a fault of
-// vm would hang; so a second thread, the starter, does the two calls.
+// It reads the manifest, checks that nobody waits in a circle, makes and starts the servers, has vm make the first
+// program, and then answers the faults of servers and the request to power off. While vm makes the first program init
+// must already answer, or a fault of vm would hang; so a second thread, the starter, does the two calls.
 #include "init.h"
 
 #include <abi/init_server.h>
@@ -22,7 +22,8 @@ static _Alignas(16) u8 starter_stack[2 * PAGE_SIZE];
 static void info_check(const struct boot_info *info)
 {
 	if (info->magic != BOOT_INFO_MAGIC)
-		fatal("init", "the kernel's boot_info has another magic", -ERR_INVAL, "build kernel and init together: make");
+		fatal("init", "the kernel's boot_info has another magic", -ERR_INVAL,
+		      "build kernel and init together: make");
 	init.info = info;
 }
 
@@ -80,17 +81,19 @@ static _Noreturn void starter(void)
 	const char *path = init.manifest.first;
 	const struct archive_entry *file = archive_find(&init.archive, path);
 	const char *base = path;
-	u64 name[2] = {0, 0}, pid;
+	u64 name[2] = { 0, 0 }, pid;
 
 	if (!file)
-		fatal(path, "cannot run the first program", -ERR_NOENT, "the boot archive has no such file: see user/boot.manifest");
+		fatal(path, "cannot run the first program", -ERR_NOENT,
+		      "the boot archive has no such file: see user/boot.manifest");
 	for (const char *s = path; *s; s++)
 		if (*s == '/')
 			base = s + 1;
 	memcpy(name, base, strlen(base) < sizeof(name) ? strlen(base) : sizeof(name));
 	check_step("vm", "does not take the boot archive", vm_archive(vm, init.archive_frame, init.info->archive_pages),
 		   "see its own line above");
-	check_step("vm", path, vm_spawn(vm, file->page, file->size, name[0], name[1], &pid), "it cannot make the first program");
+	check_step("vm", path, vm_spawn(vm, file->page, file->size, name[0], name[1], &pid),
+		   "it cannot make the first program");
 	for (;;) {
 		u64 bits;
 

@@ -200,10 +200,10 @@ static bool parse_grants(struct parser *p)
 		const char *name;
 		u32 right;
 	} rights[] = {
-		{"observe", RIGHT_SYSTEM_OBSERVE},
-		{"trace", RIGHT_SYSTEM_TRACE},
-		{"event", RIGHT_SYSTEM_EVENT},
-		{"power", RIGHT_SYSTEM_POWER},
+		{ "observe", RIGHT_SYSTEM_OBSERVE },
+		{ "trace", RIGHT_SYSTEM_TRACE },
+		{ "event", RIGHT_SYSTEM_EVENT },
+		{ "power", RIGHT_SYSTEM_POWER },
 	};
 	const struct line *l = p->line;
 
@@ -238,21 +238,14 @@ static const struct statement {
 	bool inside; // belongs to a server
 	bool (*parse)(struct parser *p);
 } statements[] = {
-	{"server", 3, 3, false, parse_server},
-	{"first", 2, 2, false, parse_first},
-	{"priority", 2, 2, true, parse_priority},
-	{"pool", 3, 3, true, parse_pool},
-	{"stack", 3, 3, true, parse_stack},
-	{"heap", 3, 3, true, parse_heap},
-	{"state", 3, 3, true, parse_state},
-	{"archive", 1, 1, true, parse_archive},
-	{"liveness", 2, 2, true, parse_liveness},
-	{"device", 2, 2, true, parse_device},
-	{"call", 2, 2, true, parse_call},
-	{"pass", 2, 2, true, parse_pass},
-	{"notify", 2, 2, true, parse_notify},
-	{"grants", 3, LINE_WORDS, true, parse_grants},
-	{"user-pool", 2, 2, true, parse_user_pool},
+	{ "server", 3, 3, false, parse_server },      { "first", 2, 2, false, parse_first },
+	{ "priority", 2, 2, true, parse_priority },   { "pool", 3, 3, true, parse_pool },
+	{ "stack", 3, 3, true, parse_stack },         { "heap", 3, 3, true, parse_heap },
+	{ "state", 3, 3, true, parse_state },         { "archive", 1, 1, true, parse_archive },
+	{ "liveness", 2, 2, true, parse_liveness },   { "device", 2, 2, true, parse_device },
+	{ "call", 2, 2, true, parse_call },           { "pass", 2, 2, true, parse_pass },
+	{ "notify", 2, 2, true, parse_notify },       { "grants", 3, LINE_WORDS, true, parse_grants },
+	{ "user-pool", 2, 2, true, parse_user_pool },
 };
 
 static bool statement_parse(struct parser *p)
@@ -304,7 +297,7 @@ static bool peers_resolve(struct parser *p, struct manifest_server *s)
 
 	for (u32 i = 0; i < s->peers; i++) {
 		struct manifest_peer *peer = &s->peer[i];
-		struct line where = {.number = peer->line};
+		struct line where = { .number = peer->line };
 		u32 n = 0;
 
 		p->line = &where;
@@ -325,7 +318,7 @@ static bool peers_resolve(struct parser *p, struct manifest_server *s)
 
 static bool server_check(struct parser *p, const struct manifest_server *s)
 {
-	struct line where = {.number = s->line};
+	struct line where = { .number = s->line };
 
 	p->line = &where;
 	if (s->priority <= PRIO_PROGRAM || s->priority >= PRIO_INIT)
@@ -360,8 +353,8 @@ static bool manifest_check(struct parser *p)
 
 bool manifest_parse(const char *text, u64 size, struct manifest *m, struct manifest_error *error)
 {
-	struct line line = {.number = 0};
-	struct parser p = {.m = m, .error = error, .line = &line};
+	struct line line = { .number = 0 };
+	struct parser p = { .m = m, .error = error, .line = &line };
 
 	memset(m, 0, sizeof(*m));
 	for (u64 at = 0; at < size;) {

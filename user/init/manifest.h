@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-// The boot manifest: which servers run, with which priority, memory and capabilities. user/boot.manifest explains the syntax.
-// Pure: text in, checked records out; the graph of who waits for whom is checked in graph.c.
+// The boot manifest: which servers run, with which priority, memory and capabilities. user/boot.manifest explains the
+// syntax. Pure: text in, checked records out; the graph of who waits for whom is checked in graph.c.
 #pragma once
 
 #include <abi/abi.h>
 #include <lib/base/types.h>
 
-#define MANIFEST_SERVERS  16
-#define MANIFEST_PEERS	  16
-#define MANIFEST_DEVICES  8
-#define MANIFEST_NAME	  16 // bytes of a server's name, NUL included
-#define MANIFEST_PATH	  96 // as in record archive_entry
-#define MANIFEST_PAGES	  0x100000
+#define MANIFEST_SERVERS 16
+#define MANIFEST_PEERS   16
+#define MANIFEST_DEVICES 8
+#define MANIFEST_NAME    16 // bytes of a server's name, NUL included
+#define MANIFEST_PATH    96 // as in record archive_entry
+#define MANIFEST_PAGES   0x100000
 
 #define PEER_INIT 0xff // the peer is init itself
 
@@ -35,14 +35,14 @@ struct manifest_server {
 	char path[MANIFEST_PATH];
 	u32 line;
 	u32 priority;
-	u32 pool_pages;	  // its pool, or
+	u32 pool_pages;   // its pool, or
 	u32 pool_percent; // so much of the memory that is free at boot
 	u32 stack_pages;
-	u32 heap_pages;	 // wired, at SERVER_HEAP
+	u32 heap_pages;  // wired, at SERVER_HEAP
 	u32 state_pages; // wired, at STATE_VA, outlives the program
-	u32 system;	 // rights on SYSTEM
+	u32 system;      // rights on SYSTEM
 	u8 liveness;
-	bool archive;	// the boot archive, read-only, at ARCHIVE_VA
+	bool archive;   // the boot archive, read-only, at ARCHIVE_VA
 	bool user_pool; // gets the pool of user memory: everything that is left
 	u8 devices;
 	u8 peers;
@@ -57,13 +57,14 @@ struct manifest {
 };
 
 struct manifest_error {
-	u32 line;	  // 0: the whole file
+	u32 line;         // 0: the whole file
 	const char *what; // the rule that was broken
-	char word[160];	  // the word, or the cycle, that broke it
+	char word[160];   // the word, or the cycle, that broke it
 };
 
 // False: *error says where and why.
 bool manifest_parse(const char *text, u64 size, struct manifest *m, struct manifest_error *error);
 
-// Calls and faults must not wait in a circle, and a call must go to a higher priority. False: *error names the circle or the call.
+// Calls and faults must not wait in a circle, and a call must go to a higher priority. False: *error names the circle
+// or the call.
 bool graph_check(const struct manifest *m, struct manifest_error *error);

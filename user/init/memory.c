@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 // Memory of init: kernel objects, pages for servers, the boot archive.
 //
-// Objects of all servers lie in object frames of the root pool, one type per frame, slots given out in order and never taken back:
-// endpoints, tables and pools outlive the programs that use them.
+// Objects of all servers lie in object frames of the root pool, one type per frame, slots given out in order and
+// never taken back: endpoints, tables and pools outlive the programs that use them.
 //
-// The archive is the kernel's until archive_take hands its frames to the pool of user memory, a few hundred at a time (the pool grows
-// with them, so nothing is needed twice). A frame that moves must not be mapped, and init's own image, the first file, is mapped where
-// it lies: its frames stay with the root pool.
+// The archive is the kernel's until archive_take hands its frames to the pool of user memory, a few hundred at a time
+// (the pool grows with them, so nothing is needed twice). A frame that moves must not be mapped, and init's own
+// image, the first file, is mapped where it lies: its frames stay with the root pool.
 #include "init.h"
 
 #include <abi/stubs.h>
 #include <lib/base/string.h>
 
 #define SCRATCH_VA 0x3500000000 // where init fills pages before their owner gets them
-#define RESERVE	   32		// pages of the root pool that stay with init
-#define REFS	   ((const u64 *)ARGUMENT_VA)
-#define TYPES	   (TYPE_CAPLEAF + 1)
+#define RESERVE    32           // pages of the root pool that stay with init
+#define REFS       ((const u64 *)ARGUMENT_VA)
+#define TYPES      (TYPE_CAPLEAF + 1)
 
 static struct {
 	frame_t frame;
@@ -25,12 +25,18 @@ static struct {
 static u32 type_size(u32 type)
 {
 	switch (type) {
-	case TYPE_POOL: return OBJECT_SIZE_POOL;
-	case TYPE_CAPTABLE: return OBJECT_SIZE_CAPTABLE;
-	case TYPE_ASPACE: return OBJECT_SIZE_ASPACE;
-	case TYPE_THREAD: return OBJECT_SIZE_THREAD;
-	case TYPE_CAPLEAF: return OBJECT_SIZE_CAPLEAF;
-	default: return OBJECT_SIZE_ENDPOINT; // as large as a notification
+	case TYPE_POOL:
+		return OBJECT_SIZE_POOL;
+	case TYPE_CAPTABLE:
+		return OBJECT_SIZE_CAPTABLE;
+	case TYPE_ASPACE:
+		return OBJECT_SIZE_ASPACE;
+	case TYPE_THREAD:
+		return OBJECT_SIZE_THREAD;
+	case TYPE_CAPLEAF:
+		return OBJECT_SIZE_CAPLEAF;
+	default:
+		return OBJECT_SIZE_ENDPOINT; // as large as a notification
 	}
 }
 
@@ -42,7 +48,7 @@ err_t frame_take(cptr_t pool, frame_t *frame)
 // name: for the trace and for ps; NULL for objects nobody looks at.
 err_t object_make(u32 type, cptr_t table, cptr_t slot, cptr_t arg, const char *name)
 {
-	u64 id, text[2] = {0, 0};
+	u64 id, text[2] = { 0, 0 };
 	err_t err;
 
 	if (!bins[type].frame || bins[type].used == PAGE_SIZE / type_size(type)) {
@@ -66,12 +72,14 @@ void memory_open(void)
 	frame_t frame;
 
 	check_step("init", "cannot take its argument page", frame_take(SLOT_SELF_POOL, &frame), "raise MEM=");
-	check_step("init", "cannot map its argument page",
-		   sys_map(SLOT_SELF_ASPACE, ARGUMENT_VA, SLOT_SELF_POOL, frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0, NULL),
-		   "raise MEM=");
-	check_step("init", "cannot use its argument page",
-		   sys_thread_ctl(SLOT_SELF_THREAD, THREAD_ARGUMENT, SLOT_SELF_POOL, frame, 0, 0, NULL, NULL, NULL, NULL),
-		   "a kernel error");
+	check_step(
+		"init", "cannot map its argument page",
+		sys_map(SLOT_SELF_ASPACE, ARGUMENT_VA, SLOT_SELF_POOL, frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0, NULL),
+		"raise MEM=");
+	check_step(
+		"init", "cannot use its argument page",
+		sys_thread_ctl(SLOT_SELF_THREAD, THREAD_ARGUMENT, SLOT_SELF_POOL, frame, 0, 0, NULL, NULL, NULL, NULL),
+		"a kernel error");
 	check_step("init", "cannot enlarge its capability table",
 		   object_make(TYPE_CAPLEAF, SLOT_SELF_CAPTABLE, SLOT_BLOCKS / CAP_PER_LEAF, 0, NULL), "raise MEM=");
 }
@@ -117,8 +125,8 @@ static err_t run_map(cptr_t aspace, cptr_t pool, frame_t first, u64 page, u64 pa
 {
 	while (pages) {
 		u64 n = pages < BATCH ? pages : BATCH;
-		err_t err = sys_map(aspace, ARCHIVE_VA + page * PAGE_SIZE, pool, first + page, n, PROT_READ | MAP_RUN, 0, 0, 0,
-				    &n);
+		err_t err = sys_map(aspace, ARCHIVE_VA + page * PAGE_SIZE, pool, first + page, n, PROT_READ | MAP_RUN,
+				    0, 0, 0, &n);
 
 		if (err)
 			return err;
@@ -156,7 +164,8 @@ static err_t run_move(u64 page, u64 pages)
 {
 	while (pages) {
 		u64 n = pages < BATCH ? pages : BATCH;
-		err_t err = sys_pool_ctl(SLOT_USER_POOL, POOLOP_LIMIT, user_pool_limit() + n, 0, 0, NULL, NULL, NULL, NULL);
+		err_t err = sys_pool_ctl(SLOT_USER_POOL, POOLOP_LIMIT, user_pool_limit() + n, 0, 0, NULL, NULL, NULL,
+					 NULL);
 
 		if (err)
 			return err;
@@ -175,8 +184,8 @@ static void image_find(void)
 	const struct archive_header *h = (const void *)ARCHIVE_VA;
 	const struct archive_entry *e = (const void *)(h + 1);
 
-	check_step("archive", "cannot be mapped", run_map(SLOT_SELF_ASPACE, SLOT_SELF_POOL, init.info->archive_frame, 0, 1),
-		   "a kernel error");
+	check_step("archive", "cannot be mapped",
+		   run_map(SLOT_SELF_ASPACE, SLOT_SELF_POOL, init.info->archive_frame, 0, 1), "a kernel error");
 	if (h->magic != ARCHIVE_MAGIC || h->pages > init.info->archive_pages || e->page > h->pages)
 		fatal("archive", "its first page makes no sense", -ERR_INVAL, "build it again: make clean, make");
 	image_page = e->page;
@@ -184,7 +193,8 @@ static void image_find(void)
 	if (image_pages > h->pages - image_page)
 		fatal("archive", "its first file lies outside", -ERR_INVAL, "build it again: make clean, make");
 	check_step("archive", "cannot be unmapped",
-		   sys_unmap(SLOT_SELF_ASPACE, ARCHIVE_VA, 1, CAP_NULL, 0, 0, NULL, NULL, NULL, NULL), "a kernel error");
+		   sys_unmap(SLOT_SELF_ASPACE, ARCHIVE_VA, 1, CAP_NULL, 0, 0, NULL, NULL, NULL, NULL),
+		   "a kernel error");
 }
 
 void archive_take(void)
@@ -217,8 +227,10 @@ void user_pool_grow(void)
 	u64 left = pages_left();
 
 	if (left <= RESERVE)
-		fatal("vm", "no memory is left for programs", -ERR_NOMEM, "raise MEM= or give servers less in user/boot.manifest");
+		fatal("vm", "no memory is left for programs", -ERR_NOMEM,
+		      "raise MEM= or give servers less in user/boot.manifest");
 	init.user_pages = user_pool_limit() + left - RESERVE;
 	check_step("vm", "cannot grow the pool of user memory",
-		   sys_pool_ctl(SLOT_USER_POOL, POOLOP_LIMIT, init.user_pages, 0, 0, NULL, NULL, NULL, NULL), "a kernel error");
+		   sys_pool_ctl(SLOT_USER_POOL, POOLOP_LIMIT, init.user_pages, 0, 0, NULL, NULL, NULL, NULL),
+		   "a kernel error");
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// init at rest: the pager of the servers, whose memory is wired. A fault of a server is therefore a server that is broken, and until
-// servers can be restarted the machine stops: with status 125, after a line that says who, what and where.
+// init at rest: the pager of the servers, whose memory is wired. A fault of a server is therefore a server that is
+// broken, and until servers can be restarted the machine stops: with status 125, after a line that says who, what and
+// where.
 #include "init.h"
 
 #include <abi/init_server.h>
@@ -19,21 +20,25 @@ static const char *server_by_badge(u64 badge)
 
 err_t pager_op_fault(struct request *rq, u64 addr, u64 access, u64 old, u64 what, u64 thread, u64 pc)
 {
-	static const char *const how[] = {"read", "write", "execute"};
+	static const char *const how[] = { "read", "write", "execute" };
 
 	(void)what;
 	(void)thread;
 	log_line("init: server %s died: it tried to %s at 0x%lx, pc 0x%lx (entry kind %lu); the machine stops",
-		 server_by_badge(rq->badge), access <= ACCESS_EXEC ? how[access] : "do something", addr, pc, old & 0xff);
+		 server_by_badge(rq->badge), access <= ACCESS_EXEC ? how[access] : "do something", addr, pc,
+		 old & 0xff);
 	power_off(STATUS_SERVER);
 }
 
 err_t pager_op_exception(struct request *rq, u64 cause, u64 value, u64 pc, u64 thread)
 {
 	static const char *const how[] = {
-		[EXC_ILLEGAL] = "illegal instruction or panic", [EXC_BREAK] = "breakpoint",
-		[EXC_ALIGN] = "misaligned access",		[EXC_ADDRESS] = "address outside all windows",
-		[EXC_ACCESS] = "access fault of the bus",	[EXC_BUG] = "broken use of a system call",
+		[EXC_ILLEGAL] = "illegal instruction or panic",
+		[EXC_BREAK] = "breakpoint",
+		[EXC_ALIGN] = "misaligned access",
+		[EXC_ADDRESS] = "address outside all windows",
+		[EXC_ACCESS] = "access fault of the bus",
+		[EXC_BUG] = "broken use of a system call",
 	};
 
 	(void)thread;

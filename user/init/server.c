@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Makes the servers of the manifest. Order: endpoints and notifications of all, because peers name each other; then each server's
-// memory and table; then they start, the most urgent first, so that nobody calls a server that does not run yet.
+// Makes the servers of the manifest. Order: endpoints and notifications of all, because peers name each other; then
+// each server's memory and table; then they start, the most urgent first, so that nobody calls a server that does not
+// run yet.
 //
-//	described (manifest) --server_frame--> named --server_fill--> ready --server_start--> running --fault--> power-off (serve.c)
+//	described (manifest) --server_frame--> named --server_fill--> ready --server_start--> running --fault-->
+// power-off (serve.c)
 #include "elf.h"
 #include "init.h"
 
@@ -39,7 +41,8 @@ static vaddr_t window_end(void)
 // Gives the server `to_slot` a capability of init's, perhaps with fewer rights.
 static err_t cap_give(u32 i, cptr_t to_slot, cptr_t slot, u64 rights, u64 badge)
 {
-	return sys_cap_copy(server_slot(i, BLOCK_CAPTABLE), to_slot, SLOT_SELF_CAPTABLE, slot, rights, badge, COPY_COPY);
+	return sys_cap_copy(server_slot(i, BLOCK_CAPTABLE), to_slot, SLOT_SELF_CAPTABLE, slot, rights, badge,
+			    COPY_COPY);
 }
 
 static err_t named_make(u32 i, u32 type, enum block what, cptr_t arg, const char *suffix)
@@ -73,8 +76,8 @@ static void server_frame(u32 i, u64 boot_pages)
 	     sys_cap_copy(SLOT_SELF_CAPTABLE, server_slot(i, BLOCK_PAGER), SLOT_SELF_CAPTABLE, SLOT_SELF_ENDPOINT,
 			  RIGHT_ENDPOINT_CALL, server_badge(i), COPY_COPY));
 	step(i, "cannot set its window",
-	     sys_aspace_ctl(server_slot(i, BLOCK_ASPACE), ASOP_WINDOW, 0, USER_BASE, window_end(), server_slot(i, BLOCK_PAGER),
-			    server_slot(i, BLOCK_POOL), 0, NULL, NULL, NULL, NULL));
+	     sys_aspace_ctl(server_slot(i, BLOCK_ASPACE), ASOP_WINDOW, 0, USER_BASE, window_end(),
+			    server_slot(i, BLOCK_PAGER), server_slot(i, BLOCK_POOL), 0, NULL, NULL, NULL, NULL));
 }
 
 static void image_load(u32 i)
@@ -87,18 +90,19 @@ static void image_load(u32 i)
 	if (!file)
 		fatal(s->name, s->path, -ERR_NOENT, "the boot archive has no such file: see user/boot.manifest");
 	bytes = archive_bytes(&init.archive, file);
-	check_step(s->name, s->path, elf_read(bytes, file->size, ARGUMENT_VA, &image), "link it with user/server/server.ld");
+	check_step(s->name, s->path, elf_read(bytes, file->size, ARGUMENT_VA, &image),
+		   "link it with user/server/server.ld");
 	start[i].entry = image.entry;
 	for (u32 n = 0; n < image.segments; n++) {
 		const struct elf_segment *seg = &image.segment[n];
-		struct give g = {.pool = server_slot(i, BLOCK_POOL),
-				 .aspace = server_slot(i, BLOCK_ASPACE),
-				 .va = seg->start,
-				 .pages = seg->pages,
-				 .prot = seg->prot,
-				 .source = bytes + seg->offset,
-				 .bytes = seg->bytes,
-				 .skip = seg->skip};
+		struct give g = { .pool = server_slot(i, BLOCK_POOL),
+				  .aspace = server_slot(i, BLOCK_ASPACE),
+				  .va = seg->start,
+				  .pages = seg->pages,
+				  .prot = seg->prot,
+				  .source = bytes + seg->offset,
+				  .bytes = seg->bytes,
+				  .skip = seg->skip };
 
 		step(i, "cannot load its image", pages_give(&g));
 	}
@@ -108,17 +112,17 @@ static void info_write(u32 i, struct server_info *info)
 {
 	const struct manifest_server *s = &init.manifest.server[i];
 
-	*info = (struct server_info){.magic = SERVER_INFO_MAGIC,
-				     .user_pages = init.user_pages,
-				     .archive_pages = s->archive ? init.info->archive_pages : 0,
-				     .heap_pages = s->heap_pages,
-				     .state_pages = s->state_pages,
-				     .user_end = init.info->user_end,
-				     .levels = init.info->levels,
-				     .timer_hz = init.info->timer_hz,
-				     .harts = init.info->harts,
-				     .devices = s->devices,
-				     .peers = s->peers};
+	*info = (struct server_info){ .magic = SERVER_INFO_MAGIC,
+				      .user_pages = init.user_pages,
+				      .archive_pages = s->archive ? init.info->archive_pages : 0,
+				      .heap_pages = s->heap_pages,
+				      .state_pages = s->state_pages,
+				      .user_end = init.info->user_end,
+				      .levels = init.info->levels,
+				      .timer_hz = init.info->timer_hz,
+				      .harts = init.info->harts,
+				      .devices = s->devices,
+				      .peers = s->peers };
 	step(i, "cannot look at its pool",
 	     sys_pool_ctl(server_slot(i, BLOCK_POOL), POOLOP_STAT, 0, 0, 0, &info->pool_pages, NULL, NULL, NULL));
 	string_copy((char *)info->name, s->name, sizeof(info->name));
@@ -130,14 +134,14 @@ static void stack_give(u32 i)
 {
 	const struct manifest_server *s = &init.manifest.server[i];
 	struct server_info info;
-	struct give g = {.pool = server_slot(i, BLOCK_POOL),
-			 .aspace = server_slot(i, BLOCK_ASPACE),
-			 .va = STACK_TOP - s->stack_pages * PAGE_SIZE,
-			 .pages = s->stack_pages,
-			 .prot = PROT_READ | PROT_WRITE,
-			 .source = (const u8 *)&info,
-			 .bytes = sizeof(info),
-			 .skip = (s->stack_pages * PAGE_SIZE - sizeof(info)) & ~15ull};
+	struct give g = { .pool = server_slot(i, BLOCK_POOL),
+			  .aspace = server_slot(i, BLOCK_ASPACE),
+			  .va = STACK_TOP - s->stack_pages * PAGE_SIZE,
+			  .pages = s->stack_pages,
+			  .prot = PROT_READ | PROT_WRITE,
+			  .source = (const u8 *)&info,
+			  .bytes = sizeof(info),
+			  .skip = (s->stack_pages * PAGE_SIZE - sizeof(info)) & ~15ull };
 
 	info_write(i, &info);
 	start[i].sp = g.va + g.skip;
@@ -146,11 +150,11 @@ static void stack_give(u32 i)
 
 static void pages_zero(u32 i, vaddr_t va, u64 pages, const char *what)
 {
-	struct give g = {.pool = server_slot(i, BLOCK_POOL),
-			 .aspace = server_slot(i, BLOCK_ASPACE),
-			 .va = va,
-			 .pages = pages,
-			 .prot = PROT_READ | PROT_WRITE};
+	struct give g = { .pool = server_slot(i, BLOCK_POOL),
+			  .aspace = server_slot(i, BLOCK_ASPACE),
+			  .va = va,
+			  .pages = pages,
+			  .prot = PROT_READ | PROT_WRITE };
 
 	step(i, what, pages_give(&g));
 }
@@ -162,9 +166,11 @@ static void argument_give(u32 i)
 	err_t err = frame_take(pool, &frame);
 
 	if (!err)
-		err = sys_map(server_slot(i, BLOCK_ASPACE), ARGUMENT_VA, pool, frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0, NULL);
+		err = sys_map(server_slot(i, BLOCK_ASPACE), ARGUMENT_VA, pool, frame, 1, PROT_READ | PROT_WRITE, 0, 0,
+			      0, NULL);
 	if (!err)
-		err = sys_thread_ctl(server_slot(i, BLOCK_THREAD), THREAD_ARGUMENT, pool, frame, 0, 0, NULL, NULL, NULL, NULL);
+		err = sys_thread_ctl(server_slot(i, BLOCK_THREAD), THREAD_ARGUMENT, pool, frame, 0, 0, NULL, NULL, NULL,
+				     NULL);
 	step(i, "cannot get its argument page", err);
 }
 
@@ -176,7 +182,8 @@ static void liveness_give(u32 i)
 	if (!init.liveness)
 		err = frame_take(SLOT_SELF_POOL, &init.liveness);
 	if (!err)
-		err = sys_map(server_slot(i, BLOCK_ASPACE), LIVENESS_VA, SLOT_SELF_POOL, init.liveness, 1, prot, 0, 0, 0, NULL);
+		err = sys_map(server_slot(i, BLOCK_ASPACE), LIVENESS_VA, SLOT_SELF_POOL, init.liveness, 1, prot, 0, 0,
+			      0, NULL);
 	step(i, "cannot get the liveness page", err);
 }
 
@@ -216,8 +223,10 @@ static err_t peer_give(u32 i, const struct manifest_peer *peer, cptr_t slot)
 		return cap_give(i, slot, server_slot(i, BLOCK_PAGER), 0, 0);
 	switch ((enum peer_kind)peer->kind) {
 	case PEER_CALL:
-		return cap_give(i, slot, server_slot(peer->server, BLOCK_ENDPOINT), RIGHT_ENDPOINT_CALL, server_badge(i));
-	case PEER_PASS: return cap_give(i, slot, server_slot(peer->server, BLOCK_ENDPOINT), RIGHT_ENDPOINT_CALL, 0);
+		return cap_give(i, slot, server_slot(peer->server, BLOCK_ENDPOINT), RIGHT_ENDPOINT_CALL,
+				server_badge(i));
+	case PEER_PASS:
+		return cap_give(i, slot, server_slot(peer->server, BLOCK_ENDPOINT), RIGHT_ENDPOINT_CALL, 0);
 	case PEER_NOTIFY:
 		return cap_give(i, slot, server_slot(peer->server, BLOCK_NOTIFY), RIGHT_NOTIFICATION_NOTIFY, 0);
 	}
@@ -232,15 +241,18 @@ static void caps_give(u32 i)
 		enum block what;
 		u64 rights;
 	} own[] = {
-		{SLOT_SELF_ENDPOINT, BLOCK_ENDPOINT, 0},   {SLOT_SELF_NOTIFY, BLOCK_NOTIFY, 0},
-		{SLOT_SELF_CAPTABLE, BLOCK_CAPTABLE, 0},   {SLOT_SELF_ASPACE, BLOCK_ASPACE, 0},
-		{SLOT_SELF_THREAD, BLOCK_THREAD, 0},
+		{ SLOT_SELF_ENDPOINT, BLOCK_ENDPOINT, 0 },
+		{ SLOT_SELF_NOTIFY, BLOCK_NOTIFY, 0 },
+		{ SLOT_SELF_CAPTABLE, BLOCK_CAPTABLE, 0 },
+		{ SLOT_SELF_ASPACE, BLOCK_ASPACE, 0 },
+		{ SLOT_SELF_THREAD, BLOCK_THREAD, 0 },
 		// without CONTROL: a server must not enlarge its own pool
-		{SLOT_SELF_POOL, BLOCK_POOL, RIGHT_POOL_ALLOC | RIGHT_POOL_MAP | RIGHT_POOL_EVICT},
+		{ SLOT_SELF_POOL, BLOCK_POOL, RIGHT_POOL_ALLOC | RIGHT_POOL_MAP | RIGHT_POOL_EVICT },
 	};
 
 	for (u32 n = 0; n < sizeof(own) / sizeof(own[0]); n++)
-		step(i, "cannot get a capability", cap_give(i, own[n].slot, server_slot(i, own[n].what), own[n].rights, 0));
+		step(i, "cannot get a capability",
+		     cap_give(i, own[n].slot, server_slot(i, own[n].what), own[n].rights, 0));
 	if (s->user_pool)
 		step(i, "cannot get the pool of user memory", cap_give(i, SLOT_CLIENT_POOL, SLOT_USER_POOL, 0, 0));
 	if (s->system)
@@ -269,18 +281,19 @@ static void server_start(u32 i)
 {
 	const struct manifest_server *s = &init.manifest.server[i];
 	cptr_t thread = server_slot(i, BLOCK_THREAD);
-	u64 name[2] = {0, 0};
+	u64 name[2] = { 0, 0 };
 
 	memcpy(name, s->name, strlen(s->name));
-	step(i, "cannot name its thread", sys_thread_ctl(thread, THREAD_NAME, name[0], name[1], 0, 0, NULL, NULL, NULL, NULL));
+	step(i, "cannot name its thread",
+	     sys_thread_ctl(thread, THREAD_NAME, name[0], name[1], 0, 0, NULL, NULL, NULL, NULL));
 	step(i, "cannot set its priority",
 	     sys_thread_ctl(thread, THREAD_PRIO, s->priority, 0, 0, 0, NULL, NULL, NULL, NULL));
 	step(i, "cannot bind its notification",
-	     sys_thread_ctl(thread, THREAD_BIND, server_slot(i, BLOCK_NOTIFY), server_slot(i, BLOCK_ENDPOINT), 0, 0, NULL, NULL,
-			    NULL, NULL));
+	     sys_thread_ctl(thread, THREAD_BIND, server_slot(i, BLOCK_NOTIFY), server_slot(i, BLOCK_ENDPOINT), 0, 0,
+			    NULL, NULL, NULL, NULL));
 	step(i, "cannot start",
-	     sys_thread_ctl(thread, THREAD_START, server_slot(i, BLOCK_ASPACE), server_slot(i, BLOCK_CAPTABLE), start[i].entry,
-			    start[i].sp, NULL, NULL, NULL, NULL));
+	     sys_thread_ctl(thread, THREAD_START, server_slot(i, BLOCK_ASPACE), server_slot(i, BLOCK_CAPTABLE),
+			    start[i].entry, start[i].sp, NULL, NULL, NULL, NULL));
 }
 
 void servers_start(void)

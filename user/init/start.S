@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The head of init's flat image (record boot_image) and its first instructions. The kernel passes the address of boot_info in a0.
+// The head of init's flat image (record boot_image) and its first instructions.
+// The kernel passes the address of boot_info in a0.
 #include <abi/abi_const.h>
 
 	.section .head, "a"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// log_line of servers and init: the kernel's log takes 16 bytes a call (system(LOG)), so a line goes in pieces and ends with its newline.
+// log_line of servers and init: the kernel's log takes 16 bytes a call (system(LOG)), so a line goes in pieces and
+// ends with its newline.
 #include <lib/base/log.h>
 
 #include <abi/stubs.h>
@@ -22,7 +23,7 @@ void log_line(const char *fmt, ...)
 	line[n++] = '\n';
 	for (u64 at = 0; at < n; at += 16) {
 		u64 piece = n - at < 16 ? n - at : 16;
-		u64 words[2] = {0, 0};
+		u64 words[2] = { 0, 0 };
 
 		memcpy(words, line + at, piece);
 		// A line that cannot be logged has nowhere else to go.

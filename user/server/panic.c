@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A broken invariant in a server: say so, then take an exception on purpose. The exception goes to init, which names the server.
+// A broken invariant in a server: say so, then take an exception on purpose. The exception goes to init, which names
+// the server.
 #include <lib/base/panic.h>
 
 #include <lib/base/fmt.h>

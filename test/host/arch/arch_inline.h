@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The host tests' architecture: the inline half of arch/arch.h. Memory is a region of the test process, harts are fakes whose TLBs
-// test/host/mm/machine.c models (or a test's own, behind the same host_* names).
+// The host tests' architecture: the inline half of arch/arch.h. Memory is a region of the test process, harts are fakes
+// whose TLBs test/host/mm/machine.c models (or a test's own, behind the same host_* names).
 #pragma once
 
 struct page;
@@ -8,7 +8,7 @@ struct page;
 // ---- memory map
 extern struct page *host_mem_map; // indexed by pfn
 extern void *host_ram;            // what physical address 0 would be
-#define ARCH_MEM_MAP host_mem_map
+#define ARCH_MEM_MAP    host_mem_map
 #define ARCH_LEVELS_MAX 5
 extern u32 arch_levels;
 extern vaddr_t arch_user_end;

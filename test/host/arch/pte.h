@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The page-table entry of the host tests: like no real CPU's on purpose, so that generic code which knows one format is found out.
+// The page-table entry of the host tests: like no real CPU's on purpose, so that generic code which knows one format is
+// found out.
 //
-//	present   63..12 pfn | 11 HARD WIRED 1 | 7 DEVICE | 6 D | 5 A | 4 U | 3 NOT WRITABLE | 2 NOT READABLE | 1 X | 0 P=1     (10: a table)
-//	held      63..12 pfn | 9 HELD                                 | 3 W | 2 R            | 1 X | 0 P=0
-//	token     63..10 token | 8 TOKEN | 0 P=0
-//	empty     0
+//	present   63..12 pfn | 11 HARD WIRED 1 | 7 DEVICE | 6 D | 5 A | 4 U | 3 NOT WRITABLE | 2 NOT READABLE | 1 X | 0
+//P=1     (10: a table) 	held      63..12 pfn | 9 HELD                                 | 3 W | 2 R            | 1 X | 0
+//P=0 	token     63..10 token | 8 TOKEN | 0 P=0 	empty     0
 //
 // -DHOST_PTE_RISCV tests the RISC-V format instead.
 #pragma once
@@ -21,18 +21,18 @@ typedef u64 pte_t;
 
 #define ARCH_LARGE_LEVEL 1
 
-#define HPTE_P 0x001ul
-#define HPTE_X 0x002ul
-#define HPTE_NOT_R 0x004ul
-#define HPTE_NOT_W 0x008ul
-#define HPTE_U 0x010ul
-#define HPTE_A 0x020ul
-#define HPTE_D 0x040ul
+#define HPTE_P      0x001ul
+#define HPTE_X      0x002ul
+#define HPTE_NOT_R  0x004ul
+#define HPTE_NOT_W  0x008ul
+#define HPTE_U      0x010ul
+#define HPTE_A      0x020ul
+#define HPTE_D      0x040ul
 #define HPTE_DEVICE 0x080ul
-#define HPTE_TOKEN 0x100ul
-#define HPTE_HELD 0x200ul
-#define HPTE_TABLE 0x400ul
-#define HPTE_LEAF 0x800ul
+#define HPTE_TOKEN  0x100ul
+#define HPTE_HELD   0x200ul
+#define HPTE_TABLE  0x400ul
+#define HPTE_LEAF   0x800ul
 #define HPTE_RIGHTS (HPTE_X | HPTE_NOT_R | HPTE_NOT_W)
 
 static always_inline u64 pte_index(vaddr_t va, u32 level)

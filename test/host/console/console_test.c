@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The line discipline and the output ring: keys in, lines and echo out; then random keys and reads that must keep the invariants.
+// The line discipline and the output ring: keys in, lines and echo out; then random keys and reads that must keep the
+// invariants.
 #include <user/drv/console/line.h>
 
 #include <stdio.h>
@@ -49,7 +50,7 @@ static void echoed(const char *text)
 
 static void reads(const char *text, u32 len)
 {
-	u8 got[64] = {0};
+	u8 got[64] = { 0 };
 
 	EXPECT(line_ready(&line));
 	EXPECT(line_read(&line, got, len) == strlen(text) && !memcmp(got, text, strlen(text)));
@@ -72,7 +73,8 @@ static void test_cooked(void)
 	type("abx\x7f\x08z\n");
 	echoed("abx\b \b\b \bz\r\n");
 	reads("az\n", 56);
-	type("some words\x17w\x15" "end\n");
+	type("some words\x17w\x15"
+	     "end\n");
 	reads("end\n", 56);
 	start(0);
 	type("\x08\x15\x17\xc3\xa4\x08k\n"); // nothing to erase; then a character of two bytes goes at once

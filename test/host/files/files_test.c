@@ -226,7 +226,7 @@ static void test_limits(void)
 	host_live[2] = 2; // an old capability of a dead process must not end the new one
 	host_live[2] = 6;
 	{
-		struct request rq = {.label = OP_FILES_GETCWD, .badge = 2 | 5 << 16, .reply = 1};
+		struct request rq = { .label = OP_FILES_GETCWD, .badge = 2 | 5 << 16, .reply = 1 };
 
 		host_live[2] = 6;
 		clients_reap();

@@ -129,11 +129,11 @@ u64 time_ticks(void)
 	return ++now;
 }
 
-void request_answer(const struct request *rq)
+void request_answer(struct request *rq)
 {
 	EXPECT(rq->reply && client_lives(rq->badge));
 	EXPECT(host_answer_count < sizeof(host_answers) / sizeof(host_answers[0]));
-	host_answers[host_answer_count++] = (struct host_answer){.rq = *rq};
+	host_answers[host_answer_count++] = (struct host_answer){ .rq = *rq };
 }
 
 u64 host_badge(u32 slot)
@@ -143,7 +143,7 @@ u64 host_badge(u32 slot)
 
 err_t host_call(u32 slot, u64 label, u64 w[MSG_WORDS], u64 *reply)
 {
-	struct request rq = {.label = label, .badge = host_badge(slot), .reply = ++replies};
+	struct request rq = { .label = label, .badge = host_badge(slot), .reply = ++replies };
 
 	memcpy(rq.w, w, sizeof(rq.w));
 	if (!hot_request(&rq))
@@ -177,7 +177,7 @@ void host_start(u32 count)
 {
 	archive = aligned_alloc(PAGE_SIZE, 8 * PAGE_SIZE);
 	memset(archive, 0, 8 * PAGE_SIZE);
-	*(struct archive_header *)archive = (struct archive_header){.magic = ARCHIVE_MAGIC, .count = 6, .pages = 8};
+	*(struct archive_header *)archive = (struct archive_header){ .magic = ARCHIVE_MAGIC, .count = 6, .pages = 8 };
 	entry(0, "/sbin/init", 1, 5, 0);
 	entry(1, "/etc/", 0, 0, 1);
 	entry(2, "/etc/words", 2, 3 * PAGE_SIZE + 17, 0);

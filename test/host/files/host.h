@@ -16,7 +16,7 @@ _Noreturn void host_fail(const char *file, int line, const char *what);
 
 extern u32 host_quota; // pages that may be taken
 extern u32 host_pages_used;
-extern u32 host_live[CLIENTS]; // pid, 0 dead
+extern u32 host_live[CLIENTS];   // pid, 0 dead
 extern const char *host_context; // shown by host_fail
 
 struct host_answer {

@@ -1,467 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The model: plain arrays, whole copies, linear searches. What it cannot run out of (names, pages) the server is given plenty of.
+// Random operations, each done in the server and in the model (state.c), with the same result or the test fails.
 #include "model.h"
 
-#include "host.h"
-
-#define NODES	   3000
-#define MOPENS	   900
-#define MPIPES	   40 // more are never made at once
-#define SLOTS	   24
-#define CHECKER	   200 // a client that only looks
-#define SIZE_LIMIT 24000
-
-struct mnode {
-	bool used, dir, linked;
-	int parent;
-	char name[8];
-	u8 *data;
-	u64 size;
-};
-
-struct mopen {
-	int refs, node, pipe; // node -1: none
-	bool reads, writes, append, console, null;
-	u64 offset;
-};
-
-struct mwait {
-	u32 slot;
-	u64 reply, len, done, where;
-	bool small;
-	u8 bytes[FILES_BUFFER_SIZE / 8];
-};
-
-struct mqueue {
-	struct mwait w[SLOTS];
-	int n;
-};
-
-struct mpipe {
-	bool used, reader, writer;
-	u8 q[PIPE_BYTES];
-	u64 n;
-	struct mqueue readers, writers;
-};
-
-struct mclient {
-	bool live, known, waiting;
-	int fd[FD_MAX]; // open + 1
-	bool cloexec[FD_MAX];
-	int cwd;
-	u32 child_of_snapshot; // + 1: it will attach first
-	bool requested;	       // since its last fork_prepare
-};
-
-struct msnapshot {
-	bool used;
-	u64 token;
-	u32 parent, parent_pid;
-	struct mclient copy;
-};
-
-struct expected {
-	u64 reply;
-	err_t err;
-	u64 done;
-	u32 slot;
-	bool small, read;
-	u64 where;
-	u8 bytes[PIPE_BYTES];
-};
-
-static struct mnode node[NODES];
-static struct mopen open_[MOPENS];
-static struct mpipe pipe_[MPIPES];
-static struct mclient client[SLOTS];
-static struct msnapshot snap[SNAPSHOTS];
-static struct expected expect[4 * SLOTS];
-static u32 expects, next_pid;
-static u64 seed_state, op_number;
-static u64 w[MSG_WORDS];
-static char context[300];
-
-static u32 rnd(u32 n)
-{
-	seed_state = seed_state * 6364136223846793005ull + 1442695040888963407ull;
-	return (u32)(seed_state >> 33) % n;
-}
-
-static int node_new(int parent, const char *name, int len, bool dir)
-{
-	for (int i = 1; i < NODES; i++) {
-		if (node[i].used)
-			continue;
-		node[i] = (struct mnode){.used = true, .dir = dir, .linked = true, .parent = parent};
-		memcpy(node[i].name, name, (size_t)len);
-		return i;
-	}
-	host_fail(__FILE__, __LINE__, "the model has no node left");
-}
-
-// Frees nodes that nothing names.
-static void nodes_sweep(void)
-{
-	bool named[NODES] = {[0] = true};
-
-	for (int i = 0; i < MOPENS; i++)
-		if (open_[i].refs && open_[i].node >= 0)
-			named[open_[i].node] = true;
-	for (int i = 0; i < SLOTS; i++)
-		if (client[i].live)
-			named[client[i].cwd] = true;
-	for (int i = 0; i < SNAPSHOTS; i++)
-		if (snap[i].used)
-			named[snap[i].copy.cwd] = true;
-	for (int i = 0; i < NODES; i++) {
-		if (!node[i].used || node[i].linked || named[i])
-			continue;
-		free(node[i].data);
-		node[i] = (struct mnode){0};
-	}
-}
-
-static int child(int dir, const char *name, int len)
-{
-	for (int i = 1; i < NODES; i++)
-		if (node[i].used && node[i].linked && node[i].parent == dir && (int)strlen(node[i].name) == len &&
-		    !memcmp(node[i].name, name, (size_t)len))
-			return i;
-	return -1;
-}
-
-static bool has_children(int dir)
-{
-	for (int i = 1; i < NODES; i++)
-		if (node[i].used && node[i].linked && node[i].parent == dir)
-			return true;
-	return false;
-}
-
-struct mpath {
-	int dir, node;
-	char name[8];
-	int len;
-	bool must_dir;
-};
-
-static err_t walk(int cwd, const char *s, struct mpath *p)
-{
-	int at = *s == '/' ? 0 : cwd;
-
-	*p = (struct mpath){.dir = at, .node = at};
-	if (!*s)
-		return -ERR_NOENT;
-	for (;;) {
-		int len = 0;
-
-		while (*s == '/')
-			s++;
-		if (!*s)
-			break;
-		if (p->node < 0)
-			return -ERR_NOENT;
-		if (!node[p->node].dir)
-			return -ERR_NOTDIR;
-		if (!node[p->node].linked)
-			return -ERR_NOENT;
-		while (s[len] && s[len] != '/')
-			len++;
-		p->dir = p->node;
-		p->len = len;
-		memset(p->name, 0, sizeof(p->name));
-		memcpy(p->name, s, (size_t)len);
-		p->must_dir = s[len] == '/';
-		if (!strcmp(p->name, "."))
-			p->node = p->dir;
-		else if (!strcmp(p->name, ".."))
-			p->node = node[p->dir].parent;
-		else
-			p->node = child(p->dir, s, len);
-		s += len;
-	}
-	if (p->node >= 0 && p->must_dir && !node[p->node].dir)
-		return -ERR_NOTDIR;
-	return 0;
-}
-
-static void path_random(char *out)
-{
-	static const char *const parts[] = {"a", "b", "c", "a", "b", "c", ".", ".."};
-	u32 n = 1 + rnd(3);
-
-	out[0] = '\0';
-	if (rnd(3))
-		strcat(out, "/");
-	for (u32 i = 0; i < n; i++) {
-		strcat(out, parts[rnd(8)]);
-		if (i + 1 < n || !rnd(12))
-			strcat(out, "/");
-	}
-}
-
-static void resize(int n, u64 size)
-{
-	node[n].data = realloc(node[n].data, size + 1);
-	if (size > node[n].size)
-		memset(node[n].data + node[n].size, 0, size - node[n].size);
-	node[n].size = size;
-}
-
-static int open_new(struct mopen o)
-{
-	for (int i = 0; i < MOPENS; i++) {
-		if (open_[i].refs)
-			continue;
-		open_[i] = o;
-		open_[i].refs = 1;
-		return i;
-	}
-	host_fail(__FILE__, __LINE__, "the model has no open file left");
-}
-
-static int fd_free(const struct mclient *c, u32 min)
-{
-	for (u32 i = min; i < FD_MAX; i++)
-		if (!c->fd[i])
-			return (int)i;
-	return -1;
-}
-
-static struct mopen *fd_get(struct mclient *c, u64 fd)
-{
-	return fd < FD_MAX && c->fd[fd] ? &open_[c->fd[fd] - 1] : NULL;
-}
-
-// Pipes
-
-static struct expected *expected_new(const struct mwait *m, err_t err, u64 done)
-{
-	struct expected *e = &expect[expects++];
-
-	*e = (struct expected){.reply = m->reply, .err = err, .done = done, .slot = m->slot, .small = m->small, .where = m->where};
-	client[m->slot].waiting = false;
-	return e;
-}
-
-static void dequeue(struct mqueue *q)
-{
-	memmove(&q->w[0], &q->w[1], sizeof(q->w[0]) * (size_t)--q->n);
-}
-
-static void take(struct mpipe *p, u8 *out, u64 n)
-{
-	memcpy(out, p->q, n);
-	memmove(p->q, p->q + n, p->n -= n);
-}
-
-static void pump(struct mpipe *p)
-{
-	for (bool moved = true; moved;) {
-		moved = false;
-		while (p->readers.n && (p->n || !p->writer)) {
-			struct mwait *m = &p->readers.w[0];
-			u64 n = m->len < p->n ? m->len : p->n;
-			struct expected *e = expected_new(m, 0, n);
-
-			e->read = true;
-			take(p, e->bytes, n);
-			dequeue(&p->readers);
-			moved = true;
-		}
-		if (p->writers.n) {
-			struct mwait *m = &p->writers.w[0];
-			u64 room = PIPE_BYTES - p->n, n = m->len - m->done < room ? m->len - m->done : room;
-
-			if (!p->reader) {
-				expected_new(m, -ERR_PIPE, m->done);
-				dequeue(&p->writers);
-				moved = true;
-				continue;
-			}
-			if (m->small && n < m->len)
-				continue;
-			memcpy(p->q + p->n, m->bytes + m->done, n);
-			p->n += n;
-			m->done += n;
-			if (m->done == m->len) {
-				expected_new(m, 0, m->done);
-				dequeue(&p->writers);
-				moved = true;
-			} else {
-				moved |= n != 0;
-			}
-		}
-	}
-}
-
-static void open_drop(int i)
-{
-	struct mopen *o = &open_[i];
-	struct mpipe *p;
-
-	if (--o->refs || o->pipe < 0)
-		return;
-	p = &pipe_[o->pipe];
-	if (o->writes)
-		p->writer = false;
-	else
-		p->reader = false;
-	p->used = p->reader || p->writer;
-	if (p->used)
-		pump(p);
-}
-
-static void fd_drop(struct mclient *c, u64 fd)
-{
-	int o = c->fd[fd] - 1;
-
-	c->fd[fd] = 0;
-	c->cloexec[fd] = false;
-	open_drop(o);
-}
-
-static void client_fresh(struct mclient *c)
-{
-	int o = open_new((struct mopen){.node = -1, .pipe = -1, .reads = true, .writes = true, .console = true});
-
-	c->known = true;
-	c->cwd = 0;
-	open_[o].refs = 3;
-	for (int i = 0; i < 3; i++)
-		c->fd[i] = o + 1;
-}
-
-static void queue_forget(struct mqueue *q, u32 slot)
-{
-	int n = 0;
-
-	for (int i = 0; i < q->n; i++)
-		if (q->w[i].slot != slot)
-			q->w[n++] = q->w[i];
-	q->n = n;
-}
-
-static void snap_drop(struct msnapshot *s)
-{
-	s->used = false;
-	for (int fd = 0; fd < FD_MAX; fd++)
-		if (s->copy.fd[fd])
-			open_drop(s->copy.fd[fd] - 1);
-}
-
-static void reap(u32 slot)
-{
-	struct mclient *c = &client[slot];
-	bool unknown = false;
-
-	c->live = false;
-	for (int i = 0; i < MPIPES; i++) {
-		if (!pipe_[i].used)
-			continue;
-		queue_forget(&pipe_[i].readers, slot);
-		queue_forget(&pipe_[i].writers, slot);
-		pump(&pipe_[i]);
-	}
-	for (u32 fd = 0; fd < FD_MAX; fd++)
-		if (c->fd[fd])
-			fd_drop(c, fd);
-	*c = (struct mclient){0};
-	for (u32 i = 0; i < SLOTS; i++)
-		unknown |= client[i].live && !client[i].known;
-	for (u32 i = 0; i < SNAPSHOTS && !unknown; i++) {
-		struct msnapshot *s = &snap[i];
-		bool parent_lives = client[s->parent].live && host_live[s->parent] == s->parent_pid;
-
-		if (s->used && (!parent_lives || client[s->parent].requested))
-			snap_drop(s);
-	}
-}
-
-// Checks
-
-static void answers_check(void)
-{
-	for (u32 i = 0; i < expects; i++) {
-		struct expected *e = &expect[i];
-		struct host_answer *a = NULL;
-
-		for (u32 k = 0; k < host_answer_count; k++)
-			if (!host_answers[k].taken && host_answers[k].rq.reply == e->reply)
-				a = &host_answers[k];
-		EXPECT(a);
-		a->taken = true;
-		EXPECT((err_t)a->rq.label == e->err);
-		EXPECT(a->rq.w[0] == e->done);
-		if (e->read && e->small)
-			EXPECT(!memcmp(&a->rq.w[1], e->bytes, e->done));
-		else if (e->read)
-			EXPECT(!memcmp(host_buffer(e->slot) + e->where, e->bytes, e->done));
-	}
-	EXPECT(expects == host_answer_count);
-	expects = host_answer_count = 0;
-}
-
-static err_t call(u32 slot, u64 label, u64 a, u64 b, u64 c)
-{
-	memset(w, 0, sizeof(w));
-	w[0] = a;
-	w[1] = b;
-	w[2] = c;
-	client[slot].requested = true;
-	return host_call(slot, label, w, NULL);
-}
-
-static void node_check(int n)
-{
-	char path[PATH_BYTES] = "";
-	u64 kind, fd;
-
-	for (int i = n; i; i = node[i].parent) {
-		u64 len = strlen(node[i].name);
-
-		if (strlen(path) + len + 2 > sizeof(path))
-			return; // too deep to be named
-		memmove(path + len + 1, path, strlen(path) + 1);
-		path[0] = '/';
-		memcpy(path + 1, node[i].name, len);
-	}
-	snprintf(context, sizeof(context), "op %lu: check %.200s", (unsigned long)op_number, path);
-	strcpy((char *)host_buffer(CHECKER), path);
-	memset(w, 0, sizeof(w));
-	EXPECT(host_call(CHECKER, OP_FILES_STAT, w, NULL) == 0);
-	kind = w[0];
-	EXPECT(node[n].dir == (kind == FD_DIR));
-	if (node[n].dir)
-		return;
-	EXPECT(w[1] == node[n].size);
-	strcpy((char *)host_buffer(CHECKER), path);
-	memset(w, 0, sizeof(w));
-	w[0] = OPEN_READ;
-	EXPECT(host_call(CHECKER, OP_FILES_OPEN, w, NULL) == 0);
-	fd = w[0];
-	memset(w, 0, sizeof(w));
-	w[0] = fd;
-	w[1] = FILES_BUFFER_SIZE;
-	EXPECT(host_call(CHECKER, OP_FILES_READ, w, NULL) == 0 && w[0] == node[n].size);
-	EXPECT(!node[n].size || !memcmp(host_buffer(CHECKER), node[n].data, node[n].size));
-	memset(w, 0, sizeof(w));
-	w[0] = fd;
-	EXPECT(host_call(CHECKER, OP_FILES_CLOSE, w, NULL) == 0);
-}
-
-static void tree_check(void)
-{
-	u32 opens_now = 1; // the checker's console
-
-	nodes_sweep();
-	for (int i = 1; i < NODES; i++)
-		if (node[i].used && node[i].linked)
-			node_check(i);
-	for (int i = 0; i < MOPENS; i++)
-		opens_now += open_[i].refs > 0;
-	EXPECT(opens_now == open_count());
-}
+#include "state.h"
 
 // Operations: each does the same in the server and in the model, and compares.
 
@@ -485,7 +26,8 @@ static void op_open(u32 s, struct mclient *c)
 	strcpy((char *)host_buffer(s), path);
 	want = walk(c->cwd, path, &p);
 	got = call(s, OP_FILES_OPEN, flags, 0600, 0);
-	snprintf(context, sizeof(context), "op %lu: open %s flags %lx", (unsigned long)op_number, path, (unsigned long)flags);
+	snprintf(context, sizeof(context), "op %lu: open %s flags %lx", (unsigned long)op_number, path,
+		 (unsigned long)flags);
 	if (fd < 0) {
 		EXPECT(got == -ERR_MFILE);
 		return;
@@ -506,12 +48,12 @@ static void op_open(u32 s, struct mclient *c)
 	else if (flags & OPEN_TRUNC && flags & OPEN_WRITE && p.node != 3)
 		resize(p.node, 0);
 	EXPECT(w[0] == (u64)fd);
-	c->fd[fd] = open_new((struct mopen){.node = p.node,
-					    .pipe = -1,
-					    .reads = flags & OPEN_READ,
-					    .writes = flags & OPEN_WRITE,
-					    .append = flags & OPEN_APPEND,
-					    .null = p.node == 3}) +
+	c->fd[fd] = open_new((struct mopen){ .node = p.node,
+					     .pipe = -1,
+					     .reads = flags & OPEN_READ,
+					     .writes = flags & OPEN_WRITE,
+					     .append = flags & OPEN_APPEND,
+					     .null = p.node == 3 }) +
 		    1;
 	c->cloexec[fd] = flags & OPEN_CLOEXEC;
 }
@@ -562,7 +104,9 @@ static void op_read(u32 s, struct mclient *c)
 		n = len < p->n ? len : p->n;
 		if (len && !n && p->writer) {
 			EXPECT(got == PARKED);
-			wait_put(&p->readers, (struct mwait){.slot = s, .reply = reply, .len = len, .where = where, .small = small});
+			wait_put(&p->readers,
+				 (struct mwait){
+					 .slot = s, .reply = reply, .len = len, .where = where, .small = small });
 			return;
 		}
 		take(p, want, n);
@@ -591,7 +135,7 @@ static void write_node(struct mopen *o, const u8 *bytes, u64 len)
 static void write_pipe(struct mpipe *p, u32 s, u64 len, u64 where, bool small, const u8 *bytes, err_t got, u64 reply)
 {
 	u64 room = PIPE_BYTES - p->n;
-	struct mwait m = {.slot = s, .reply = reply, .len = len, .where = where, .small = small};
+	struct mwait m = { .slot = s, .reply = reply, .len = len, .where = where, .small = small };
 
 	if (!p->reader) {
 		EXPECT(got == -ERR_PIPE);
@@ -627,8 +171,8 @@ static void op_write(u32 s, struct mclient *c)
 	memcpy(small ? (u8 *)&w[2] : host_buffer(s) + where, bytes, len);
 	c->requested = true;
 	got = host_call(s, small ? OP_FILES_WRITE_SMALL : OP_FILES_WRITE, w, &reply);
-	snprintf(context, sizeof(context), "op %lu: write slot %u fd %lu len %lu small %lu", (unsigned long)op_number, s,
-		 (unsigned long)fd, (unsigned long)len, (unsigned long)small);
+	snprintf(context, sizeof(context), "op %lu: write slot %u fd %lu len %lu small %lu", (unsigned long)op_number,
+		 s, (unsigned long)fd, (unsigned long)len, (unsigned long)small);
 	if (!o || !o->writes) {
 		EXPECT(got == -ERR_BADF);
 	} else if (o->console) {
@@ -749,7 +293,8 @@ static void op_rename(u32 s, struct mclient *c)
 	if (!want)
 		want = rename_want(&a, &b);
 	got = call(s, OP_FILES_RENAME, 0, 0, 0);
-	snprintf(context, sizeof(context), "op %lu: rename %s to %s: %d, not %d", (unsigned long)op_number, from, to, got, want);
+	snprintf(context, sizeof(context), "op %lu: rename %s to %s: %d, not %d", (unsigned long)op_number, from, to,
+		 got, want);
 	EXPECT(got == want);
 	if (got || a.node == b.node)
 		return;
@@ -809,8 +354,8 @@ static void op_pipe(u32 s, struct mclient *c)
 	EXPECT(w[0] == (u64)r && w[1] == (u64)wr);
 	memset(&pipe_[n], 0, sizeof(pipe_[n]));
 	pipe_[n].used = pipe_[n].reader = pipe_[n].writer = true;
-	c->fd[r] = open_new((struct mopen){.node = -1, .pipe = n, .reads = true}) + 1;
-	c->fd[wr] = open_new((struct mopen){.node = -1, .pipe = n, .writes = true}) + 1;
+	c->fd[r] = open_new((struct mopen){ .node = -1, .pipe = n, .reads = true }) + 1;
+	c->fd[wr] = open_new((struct mopen){ .node = -1, .pipe = n, .writes = true }) + 1;
 }
 
 static void op_dup(u32 s, struct mclient *c)
@@ -845,7 +390,8 @@ static void op_fork(u32 s, struct mclient *c)
 	if (got)
 		return;
 	c->requested = false;
-	snap[i] = (struct msnapshot){.used = true, .token = w[0], .parent = s, .parent_pid = host_live[s], .copy = *c};
+	snap[i] =
+		(struct msnapshot){ .used = true, .token = w[0], .parent = s, .parent_pid = host_live[s], .copy = *c };
 	for (int fd = 0; fd < FD_MAX; fd++)
 		if (c->fd[fd])
 			open_[c->fd[fd] - 1].refs++;
@@ -855,7 +401,7 @@ static void op_fork(u32 s, struct mclient *c)
 		return;
 	}
 	host_live[to] = next_pid++;
-	client[to] = (struct mclient){.live = true, .child_of_snapshot = i + 1};
+	client[to] = (struct mclient){ .live = true, .child_of_snapshot = i + 1 };
 }
 
 static void attach(u32 s, struct mclient *c)
@@ -900,9 +446,9 @@ static void op_kill(u32 s)
 static void op_random(void)
 {
 	static void (*const ops[])(u32, struct mclient *) = {
-		op_open,  op_open,  op_open,   op_close, op_close,    op_read,	 op_read,  op_read, op_read,
-		op_write, op_write, op_write,  op_write, op_seek,     op_remove, op_remove, op_rename, op_mkdir,
-		op_chdir, op_pipe,  op_pipe,   op_dup,	 op_truncate, op_fork,	 op_exec,  op_cloexec, op_seek,
+		op_open,  op_open,  op_open,  op_close, op_close,    op_read,   op_read,   op_read,    op_read,
+		op_write, op_write, op_write, op_write, op_seek,     op_remove, op_remove, op_rename,  op_mkdir,
+		op_chdir, op_pipe,  op_pipe,  op_dup,   op_truncate, op_fork,   op_exec,   op_cloexec, op_seek,
 	};
 	u32 s = rnd(SLOTS);
 	struct mclient *c = &client[s];
@@ -911,7 +457,7 @@ static void op_random(void)
 		c = &client[s = (s + 1) % SLOTS];
 	if (!c->live) { // nobody lives
 		host_live[s] = next_pid++;
-		*c = (struct mclient){.live = true};
+		*c = (struct mclient){ .live = true };
 	}
 	if (!rnd(60)) {
 		op_kill(s);
@@ -933,9 +479,9 @@ static void model_start(void)
 	memset(open_, 0, sizeof(open_));
 	memset(pipe_, 0, sizeof(pipe_));
 	memset(snap, 0, sizeof(snap));
-	node[0] = (struct mnode){.used = true, .dir = true, .linked = true};
-	node_new(0, "dev", 3, true);  // 1: nodes below 4 are fixed
-	node_new(0, "tmp", 3, true);  // 2
+	node[0] = (struct mnode){ .used = true, .dir = true, .linked = true };
+	node_new(0, "dev", 3, true);   // 1: nodes below 4 are fixed
+	node_new(0, "tmp", 3, true);   // 2
 	node_new(1, "null", 4, false); // 3
 	node_new(0, "a", 1, true);
 	node_new(4, "b", 1, true);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// init's pure parts: the manifest's rules, the graph of who waits for whom, the ELF reader under mutation, the archive's table.
+// init's pure parts: the manifest's rules, the graph of who waits for whom, the ELF reader under mutation, the
+// archive's table.
 #include <user/init/archive.h>
 #include <user/init/elf.h>
 #include <user/init/manifest.h>
@@ -27,7 +28,8 @@ static bool parse(const char *more)
 
 	snprintf(text, sizeof(text),
 		 "server a /sbin/a\n\tpriority 45\n\tpool 5 pages # comment\n\n"
-		 "server vm /sbin/vm\n\tpriority 40\n\tpool 10 percent\n\tuser-pool rest\n\tliveness write\n%s\nfirst /bin/sh\n",
+		 "server vm /sbin/vm\n\tpriority 40\n\tpool 10 percent\n\tuser-pool rest\n\tliveness write\n%s\nfirst "
+		 "/bin/sh\n",
 		 more);
 	memset(&error, 0, sizeof(error));
 	return manifest_parse(text, strlen(text), &m, &error) && graph_check(&m, &error);
@@ -38,19 +40,23 @@ static void refuse(const char *more, u32 line, const char *what, const char *wor
 	bool good = parse(more);
 
 	if (good || error.line != line || !strstr(error.what, what) || strcmp(error.word, word)) {
-		fprintf(stderr, "\"%s\" gave line %u: %s: \"%s\"\n", more, error.line, good ? "no error" : error.what, error.word);
+		fprintf(stderr, "\"%s\" gave line %u: %s: \"%s\"\n", more, error.line, good ? "no error" : error.what,
+			error.word);
 		fail(__FILE__, __LINE__, what);
 	}
 }
 
 static void test_manifest(void)
 {
-	EXPECT(parse("\tcall a\n\tpass a\n\tnotify a\n\tcall init\n\tgrants system observe event\n\tdevice serial\n\tarchive\n"
+	EXPECT(parse("\tcall a\n\tpass a\n\tnotify a\n\tcall init\n\tgrants system observe event\n\tdevice "
+		     "serial\n\tarchive\n"
 		     "\theap 3 pages\n\tstate 7 pages\n\tstack 2 pages"));
 	EXPECT(m.servers == 2 && !strcmp(m.first, "/bin/sh"));
 	EXPECT(m.server[0].pool_pages == 5 && m.server[0].stack_pages == 4 && m.server[0].liveness == LIVENESS_NONE);
-	EXPECT(m.server[1].pool_percent == 10 && m.server[1].user_pool && m.server[1].archive && m.server[1].heap_pages == 3);
-	EXPECT(m.server[1].state_pages == 7 && m.server[1].stack_pages == 2 && !strcmp(m.server[1].device[0], "serial"));
+	EXPECT(m.server[1].pool_percent == 10 && m.server[1].user_pool && m.server[1].archive &&
+	       m.server[1].heap_pages == 3);
+	EXPECT(m.server[1].state_pages == 7 && m.server[1].stack_pages == 2 &&
+	       !strcmp(m.server[1].device[0], "serial"));
 	EXPECT(m.server[1].system == (RIGHT_SYSTEM_OBSERVE | RIGHT_SYSTEM_EVENT));
 	EXPECT(m.server[1].peers == 4 && m.server[1].peer[2].kind == PEER_NOTIFY && m.server[1].peer[0].server == 0);
 	EXPECT(m.server[1].peer[3].server == PEER_INIT);
@@ -84,10 +90,12 @@ static void test_graph(void)
 {
 	refuse("server b /sbin/b\n\tpriority 41\n\tpool 1 pages\n\tcall vm", 13, "higher priority", "b -> vm");
 	refuse("\tcall vm", 10, "circle", "vm -> vm");
-	refuse("\tcall b\nserver b /sbin/b\n\tpriority 41\n\tpool 1 pages\n\tcall c\nserver c /s/c\n\tpriority 42\n\tpool 1 pages\n"
+	refuse("\tcall b\nserver b /sbin/b\n\tpriority 41\n\tpool 1 pages\n\tcall c\nserver c /s/c\n\tpriority "
+	       "42\n\tpool 1 pages\n"
 	       "\tcall a\n\tcall b",
 	       19, "circle", "b -> c -> b");
-	refuse("\tcall b\nserver b /sbin/b\n\tpriority 41\n\tpool 1 pages\n\tcall c\nserver c /s/c\n\tpriority 42\n\tpool 1 pages\n"
+	refuse("\tcall b\nserver b /sbin/b\n\tpriority 41\n\tpool 1 pages\n\tcall c\nserver c /s/c\n\tpriority "
+	       "42\n\tpool 1 pages\n"
 	       "\tcall vm",
 	       18, "circle", "vm -> b -> c -> vm");
 	// notifications and endpoints that are handed on do not wait
@@ -112,11 +120,26 @@ static void test_shipped(void)
 // A program of two segments, good but for what a mutation does to it.
 static u64 elf_make(u8 *file)
 {
-	Elf64_Ehdr h = {.e_type = ET_EXEC, .e_machine = EM_RISCV, .e_entry = 0x10100, .e_phoff = 64, .e_phentsize = 56, .e_phnum = 3};
+	Elf64_Ehdr h = { .e_type = ET_EXEC,
+			 .e_machine = EM_RISCV,
+			 .e_entry = 0x10100,
+			 .e_phoff = 64,
+			 .e_phentsize = 56,
+			 .e_phnum = 3 };
 	Elf64_Phdr p[3] = {
-		{.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_offset = 0x1000, .p_vaddr = 0x10000, .p_filesz = 0x800, .p_memsz = 0x800},
-		{.p_type = PT_NOTE, .p_offset = ~0ull},
-		{.p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = 0x1800, .p_vaddr = 0x11800, .p_filesz = 0x100, .p_memsz = 0x3000},
+		{ .p_type = PT_LOAD,
+		  .p_flags = PF_R | PF_X,
+		  .p_offset = 0x1000,
+		  .p_vaddr = 0x10000,
+		  .p_filesz = 0x800,
+		  .p_memsz = 0x800 },
+		{ .p_type = PT_NOTE, .p_offset = ~0ull },
+		{ .p_type = PT_LOAD,
+		  .p_flags = PF_R | PF_W,
+		  .p_offset = 0x1800,
+		  .p_vaddr = 0x11800,
+		  .p_filesz = 0x100,
+		  .p_memsz = 0x3000 },
 	};
 
 	memcpy(h.e_ident, ELFMAG "\2\1\1", 7);
@@ -150,7 +173,8 @@ static void test_elf(u64 rounds)
 
 	EXPECT(elf_read(file, size, limit, &image) == 0 && image.segments == 2 && image.entry == 0x10100);
 	EXPECT(image.segment[1].start == 0x11000 && image.segment[1].skip == 0x800 && image.segment[1].pages == 4);
-	EXPECT(elf_read(file, 63, limit, &image) == -ERR_NOEXEC && elf_read(file, size - 1, limit, &image) == -ERR_NOEXEC);
+	EXPECT(elf_read(file, 63, limit, &image) == -ERR_NOEXEC &&
+	       elf_read(file, size - 1, limit, &image) == -ERR_NOEXEC);
 	for (u64 i = 0; i < rounds; i++) {
 		u8 *copy = malloc(size); // so that a read beyond is seen
 		u32 n;
@@ -160,7 +184,7 @@ static void test_elf(u64 rounds)
 		state = state * 6364136223846793005ull + 1442695040888963407ull;
 		n = 1 + (u32)(state >> 60) % 3;
 		for (u32 k = 0; k < n; k++) {
-			static const u8 values[] = {0, 1, 4, 0x10, 0x7f, 0x80, 0xff, 0xfe};
+			static const u8 values[] = { 0, 1, 4, 0x10, 0x7f, 0x80, 0xff, 0xfe };
 
 			state = state * 6364136223846793005ull + 1442695040888963407ull;
 			copy[(state >> 33) % (64 + 3 * 56)] = values[state >> 30 & 7];
@@ -182,10 +206,10 @@ static void test_archive(void)
 	struct archive a;
 
 	EXPECT(archive_open(&a, bytes, 4) == -ERR_INVAL);
-	*h = (struct archive_header){.magic = ARCHIVE_MAGIC, .count = 3, .pages = 4};
-	e[0] = (struct archive_entry){.path = "/x", .page = 1, .size = 3 * PAGE_SIZE};
-	e[1] = (struct archive_entry){.path = "/y", .page = 2, .size = 3 * PAGE_SIZE}; // too long
-	e[2] = (struct archive_entry){.path = "/z/", .flags = 1};
+	*h = (struct archive_header){ .magic = ARCHIVE_MAGIC, .count = 3, .pages = 4 };
+	e[0] = (struct archive_entry){ .path = "/x", .page = 1, .size = 3 * PAGE_SIZE };
+	e[1] = (struct archive_entry){ .path = "/y", .page = 2, .size = 3 * PAGE_SIZE }; // too long
+	e[2] = (struct archive_entry){ .path = "/z/", .flags = 1 };
 	EXPECT(archive_open(&a, bytes, 3) == -ERR_INVAL && archive_open(&a, bytes, 4) == 0);
 	EXPECT(archive_find(&a, "/x") == &e[0] && archive_bytes(&a, &e[0]) == bytes + PAGE_SIZE);
 	EXPECT(!archive_find(&a, "/y") && !archive_find(&a, "/z/") && !archive_find(&a, "/w"));

@@ -36,7 +36,8 @@ void compare_page(u32 s, u32 i)
 	if (m->large || !slot) {
 		pte_t *large = pt_slot(space[s], va, ARCH_LARGE_LEVEL);
 		e = large ? *large : 0;
-		CHECK(!m->large == !e && !pte_is_table(e), "space %u page %u (%lx): large %u, entry %lx", s, i, va, m->large, e);
+		CHECK(!m->large == !e && !pte_is_table(e), "space %u page %u (%lx): large %u, entry %lx", s, i, va,
+		      m->large, e);
 		if (!m->large) {
 			CHECK(m->kind == ENTRY_EMPTY, "space %u page %u (%lx): kind %u, no table", s, i, va, m->kind);
 			return;
@@ -60,7 +61,8 @@ void compare_frame(u32 pfn)
 	const struct frame_model *f = &frame[pfn];
 	const struct page *page = pfn_to_page(pfn);
 	if (!f->ref) {
-		CHECK(page->state != PAGE_OWNED || page->pool == root.id || page->pool > pool[1].id, "frame %x is lost", pfn);
+		CHECK(page->state != PAGE_OWNED || page->pool == root.id || page->pool > pool[1].id, "frame %x is lost",
+		      pfn);
 		return;
 	}
 	CHECK(frame_ref(page) == f->ref, "frame %x: reference", pfn);
@@ -70,7 +72,8 @@ void compare_frame(u32 pfn)
 	CHECK(!(page->marks & PAGE_SWAPCACHE) == !f->swapcache, "frame %x: swapcache %u", pfn, f->swapcache);
 	CHECK(!(page->marks & PAGE_ZEROED) == !f->presentable, "frame %x: presentable %u", pfn, f->presentable);
 	if (f->presentable)
-		CHECK(*(u64 *)page_address(page) == f->value, "frame %x: content %lx, expected %lx", pfn, *(u64 *)page_address(page), f->value);
+		CHECK(*(u64 *)page_address(page) == f->value, "frame %x: content %lx, expected %lx", pfn,
+		      *(u64 *)page_address(page), f->value);
 }
 
 void compare_range(u32 s, u32 from, u32 to)
@@ -109,12 +112,12 @@ void model_drop(struct page_model *m)
 		frame[m->pfn].mapcount--;
 		frame[m->pfn].dirty |= m->dirty;
 	}
-	*m = (struct page_model){0};
+	*m = (struct page_model){ 0 };
 }
 
 void model_gone(u32 pfn)
 {
-	frame[pfn] = (struct frame_model){0};
+	frame[pfn] = (struct frame_model){ 0 };
 	for (u32 i = 0; i < owned_count; i++) {
 		if (owned[i] == pfn) {
 			owned[i] = owned[--owned_count];
@@ -134,7 +137,7 @@ u64 page_pool(u32 s, u32 i) // the window's pool: 0, 1, or 2 for none
 // Some pages that follow each other: blocks 0-2 and 3-4 do.
 u32 pick_range(u32 *from, u32 most)
 {
-	static const u32 start[] = {0, 3, 5, 6};
+	static const u32 start[] = { 0, 3, 5, 6 };
 	u32 g = rnd(3), low = start[g] * PT_ENTRIES, high = start[g + 1] * PT_ENTRIES;
 	*from = low + rnd(high - low);
 	if (!rnd(4)) // near where tables meet
@@ -199,14 +202,14 @@ void maybe_inject(u32 s)
 
 struct counts count_space(u32 s)
 {
-	return (struct counts){space[s]->tables, table_pool[s].usage - space[s]->stash_count, space[s]->leaves};
+	return (struct counts){ space[s]->tables, table_pool[s].usage - space[s]->stash_count, space[s]->leaves };
 }
 
 void same_counts(u32 s, struct counts before)
 {
 	struct counts after = count_space(s);
-	CHECK(!memcmp(&before, &after, sizeof(before)), "space %u: tables %lu -> %lu, leaves %lu -> %lu", s, before.tables, after.tables, before.leaves,
-	      after.leaves);
+	CHECK(!memcmp(&before, &after, sizeof(before)), "space %u: tables %lu -> %lu, leaves %lu -> %lu", s,
+	      before.tables, after.tables, before.leaves, after.leaves);
 }
 
 // ---- address spaces
@@ -226,8 +229,10 @@ struct aspace *space_object(void)
 void space_make(u32 s)
 {
 	err_t err = aspace_init(space[s], &table_pool[s]);
-	struct window low = {.start = 0, .end = block_va[2], .pool = &pool[0]}, high = {.start = block_va[3], .end = block_va[5], .pool = &pool[1]};
-	CHECK(!err && !aspace_set_window(space[s], 0, &low) && !aspace_set_window(space[s], 3, &high), "address space %u: %d", s, err);
+	struct window low = { .start = 0, .end = block_va[2], .pool = &pool[0] },
+		      high = { .start = block_va[3], .end = block_va[5], .pool = &pool[1] };
+	CHECK(!err && !aspace_set_window(space[s], 0, &low) && !aspace_set_window(space[s], 3, &high),
+	      "address space %u: %d", s, err);
 	memset(model[s], 0, sizeof(model[s]));
 }
 
@@ -256,7 +261,7 @@ void oracle_boot(u32 levels)
 	frame = (void *)((u64)frames_of_ram - mem.base * sizeof(*frame));
 	owned_count = 0;
 	vaddr_t limit = pt_user_limit(), large = pt_size(ARCH_LARGE_LEVEL), root_entry = pt_size(levels - 1);
-	vaddr_t va[BLOCKS] = {0, large, 2 * large, root_entry - large, root_entry, limit - large};
+	vaddr_t va[BLOCKS] = { 0, large, 2 * large, root_entry - large, root_entry, limit - large };
 	memcpy(block_va, va, sizeof(va));
 	err_t err = 0;
 	pool_root_init(&root, mem.frames);

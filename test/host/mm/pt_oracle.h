@@ -8,11 +8,11 @@
 #include <mm/pgtable.h>
 #include <test/host/mm/machine.h>
 
-#define SPACES 3
-#define BLOCKS 6
-#define PAGES (BLOCKS * PT_ENTRIES)
-#define RAM 4096
-#define FRAMES 2800 // owned at a time
+#define SPACES     3
+#define BLOCKS     6
+#define PAGES      (BLOCKS * PT_ENTRIES)
+#define RAM        4096
+#define FRAMES     2800 // owned at a time
 #define POOLS_USED 2
 
 struct page_model {
@@ -31,21 +31,21 @@ struct frame_model {
 };
 
 extern struct page_model model[SPACES][PAGES];
-extern struct frame_model *frame; // indexed by pfn
+extern struct frame_model *frame;      // indexed by pfn
 extern u32 owned[FRAMES], owned_count; // pfns
 extern struct aspace *space[SPACES];
 extern struct pool root, pool[POOLS_USED], table_pool[SPACES];
 extern vaddr_t block_va[BLOCKS];
 extern u64 now; // number of the operation, for messages
 
-#define CHECK(cond, ...)                                                                                               \
-	do {                                                                                                           \
-		if (!(cond)) {                                                                                         \
-			fprintf(stderr, "operation %lu: %s: ", now, #cond);                                            \
-			fprintf(stderr, __VA_ARGS__);                                                                  \
-			fprintf(stderr, "\n");                                                                         \
-			abort();                                                                                       \
-		}                                                                                                      \
+#define CHECK(cond, ...) \
+	do { \
+		if (!(cond)) { \
+			fprintf(stderr, "operation %lu: %s: ", now, #cond); \
+			fprintf(stderr, __VA_ARGS__); \
+			fprintf(stderr, "\n"); \
+			abort(); \
+		} \
 	} while (0)
 
 vaddr_t page_va(u32 i);

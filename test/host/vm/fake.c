@@ -356,7 +356,7 @@ err_t sys_unmap(cptr_t aspace, u64 va, u64 count, cptr_t pool, u64 flags, u64 to
 	call_begin();
 	if (!as || (flags & UNMAP_FREE && !owner))
 		return -ERR_INVAL;
-	if (aspace == SLOT_SELF_ASPACE && va == (u64)fake_heap)
+	if (aspace == SLOT_SELF_ASPACE && va == (u64)fake_heap && entry_used(as, PAGE_OF(va & VA_MASK)))
 		memcpy(content[scratch_pfn], fake_heap, PAGE_SIZE);
 	for (u64 i = 0; i < n; i++) {
 		struct fake_entry *e = entry_used(as, PAGE_OF(va & VA_MASK) + (u32)i);

@@ -41,20 +41,13 @@ static int screen_width(void)
 	return ioctl(STDIN_FILENO, TIOCGWINSZ, &size) || size.ws_col < 20 ? 80 : size.ws_col;
 }
 
-// Bytes typed ahead stay for the next line.
+// One byte at a time: what is typed ahead belongs to the program that will read next, which may not be this one.
 static int key_read(void)
 {
-	static unsigned char ahead[56];
-	static ssize_t count, at;
+	unsigned char key;
 
-	if (at >= count) {
-		screen_flush();
-		count = read(STDIN_FILENO, ahead, sizeof(ahead));
-		at = 0;
-		if (count <= 0)
-			return -1;
-	}
-	return ahead[at++];
+	screen_flush();
+	return read(STDIN_FILENO, &key, 1) == 1 ? key : -1;
 }
 
 static void terminal_mode(bool raw)

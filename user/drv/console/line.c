@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 // The line discipline.
 //
-// Cooked: keys collect in `edit`, where erase (^H, DEL), kill (^U) and word erase (^W) work, until newline or ^D move them to the items
-// that readers take. Raw: keys are items at once. Ctrl-C forgets everything typed so far in either mode; a raw reader is told by the byte.
+// Cooked: keys collect in `edit`, where erase (^H, DEL), kill (^U) and word erase (^W) work, until newline or ^D move
+// them to the items that readers take. Raw: keys are items at once. Ctrl-C forgets everything typed so far in either
+// mode; a raw reader is told by the byte.
 //
-// Invariants: ends == number of newlines and END items; items of a line stand before its end; edit is empty in raw mode.
+// Invariants: ends == number of newlines and END items; items of a line stand before its end; edit is empty in raw
+// mode.
 #include "line.h"
 
 #define END 0x100 // ^D: the reader gets what stands before it
 
-#define CTRL(c) ((c) & 0x1f)
-#define DEL	0x7f
+#define CTRL(c) ((c)&0x1f)
+#define DEL     0x7f
 
 // False: no room; a reader is late.
 static bool item_put(struct line *l, u16 item)
@@ -29,7 +31,7 @@ static bool echoes(const struct line *l)
 
 static void key_echo(const struct line *l, u8 key, struct output *out)
 {
-	char text[3] = {(char)key, 0, 0};
+	char text[3] = { (char)key, 0, 0 };
 
 	if (!echoes(l))
 		return;
@@ -90,11 +92,18 @@ static void key_cooked(struct line *l, u8 key, struct output *out)
 		while (l->len)
 			char_erase(l, out);
 		return;
-	case CTRL('W'): word_erase(l, out); return;
-	case CTRL('D'): line_finish(l, END, out); return;
+	case CTRL('W'):
+		word_erase(l, out);
+		return;
+	case CTRL('D'):
+		line_finish(l, END, out);
+		return;
 	case '\r':
-	case '\n': line_finish(l, '\n', out); return;
-	default: break;
+	case '\n':
+		line_finish(l, '\n', out);
+		return;
+	default:
+		break;
 	}
 	if (l->len == LINE_BYTES) {
 		output_echo(out, "\a");
@@ -152,7 +161,8 @@ u32 line_read(struct line *l, u8 *out, u32 len)
 	while (n < len && l->head != l->tail) {
 		u16 item = l->item[l->head % INPUT_ITEMS];
 
-		// an end that follows bytes of this read belongs to them; alone it is an end of input, which a raw reader sees as its key
+		// an end that follows bytes of this read belongs to them; alone it is an end of input, which a raw
+		// reader sees as its key
 		l->head++;
 		l->ends -= item == '\n' || item == END;
 		if (item == END && l->mode & CONSOLE_RAW)

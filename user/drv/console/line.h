@@ -6,7 +6,7 @@
 
 #include <abi/abi.h>
 
-#define LINE_BYTES  512	 // of a line while it is typed
+#define LINE_BYTES  512  // of a line while it is typed
 #define INPUT_ITEMS 1024 // bytes and ends that wait for a reader
 
 struct line {
@@ -14,7 +14,7 @@ struct line {
 	u32 len;  // of the line being typed
 	u8 edit[LINE_BYTES];
 	u32 head, tail; // of `item`; both run free
-	u32 ends;	// newlines and ends of input among the items
+	u32 ends;       // newlines and ends of input among the items
 	u16 item[INPUT_ITEMS];
 };
 

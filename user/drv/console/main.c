@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The shell of the console driver: requests, the serial port's interrupt, deaths.
 //
-// Invariants after every request and interrupt (settle): readers wait only while line_ready says no; writers wait only while the ring
-// has no room for the first of them; the ring is empty or the port's send interrupt is on; drainers wait only while the ring is not empty.
+// Invariants after every request and interrupt (settle): readers wait only while line_ready says no; writers wait
+// only while the ring has no room for the first of them; the ring is empty or the port's send interrupt is on;
+// drainers wait only while the ring is not empty.
 #include <abi/console_server.h>
 
 #include "line.h"
@@ -12,14 +13,14 @@
 #include <pager/server.h>
 #include <server/main.h>
 
-#define UART_VA	    0x3600000000ul
-#define SLOT_UART   SLOT_DEVICE0
+#define UART_VA        0x3600000000ul
+#define SLOT_UART      SLOT_DEVICE0
 #define SLOT_VM_NOTIFY SLOT_PEER0 // vm's notification
-#define BIT_UART    1ul
-#define CLIENTS	    256
-#define WORDS_BYTES 56 // bytes of text in a message
-#define COLUMNS	    80
-#define ROWS	    24
+#define BIT_UART       1ul
+#define CLIENTS        256
+#define WORDS_BYTES    56 // bytes of text in a message
+#define COLUMNS        80
+#define ROWS           24
 
 static struct line line;
 static struct output output;
@@ -29,11 +30,13 @@ static struct park_queue readers, writers, drainers;
 
 static void answer(struct request *rq, err_t err)
 {
+	u64 badge = rq->badge;
+
 	reply_set_status(rq, err);
 	rq->caps = 0;
 	err = ipc_reply(SLOT_SELF_ENDPOINT, rq);
 	if (err && err != -ERR_STALE) // stale: it was killed, and console will hear of it
-		log_line("console: cannot answer process %lu: error %d", rq->badge >> 16, -err);
+		log_line("console: cannot answer process %lu: error %d", badge >> 16, -err);
 }
 
 // Hands the ring to the port as long as it takes more.
@@ -54,7 +57,8 @@ static void input_move(void)
 	while (uart_receive(&key)) {
 		if (!line_key(&line, key, &output))
 			continue;
-		// vm kills the foreground group. A shell that edits a line in raw mode belongs to no such group and gets the key
+		// vm kills the foreground group. A shell that edits a line in raw mode belongs to no such group and
+		// gets the key
 		(void)ipc_notify(SLOT_VM_NOTIFY, VM_NOTIFY_INTERRUPT);
 		if (line.mode & CONSOLE_RAW && readers.head)
 			line_push(&line, key);
@@ -78,7 +82,8 @@ static void writers_serve(void)
 	struct request *first;
 	struct request rq;
 
-	while ((first = park_first(&park, &writers)) && output_text(&output, (const u8 *)&first->w[1], (u32)first->w[0])) {
+	while ((first = park_first(&park, &writers)) &&
+	       output_text(&output, (const u8 *)&first->w[1], (u32)first->w[0])) {
 		if (!park_take(&park, &writers, &rq))
 			panic("console: a waiting writer is gone");
 		answer(&rq, 0); // w[0] is the length: all of it
@@ -102,9 +107,10 @@ static void settle(void)
 	drainers_serve();
 }
 
-err_t console_op_write(struct request *rq, u64 len, u64 b0, u64 b1, u64 b2, u64 b3, u64 b4, u64 b5, u64 b6, u64 *out_done)
+err_t console_op_write(struct request *rq, u64 len, u64 b0, u64 b1, u64 b2, u64 b3, u64 b4, u64 b5, u64 b6,
+		       u64 *out_done)
 {
-	const u64 words[] = {b0, b1, b2, b3, b4, b5, b6};
+	const u64 words[] = { b0, b1, b2, b3, b4, b5, b6 };
 
 	if (len > WORDS_BYTES)
 		return -ERR_INVAL;
@@ -116,11 +122,11 @@ err_t console_op_write(struct request *rq, u64 len, u64 b0, u64 b1, u64 b2, u64 
 	return park_put(&park, &writers, rq) ? PARKED : -ERR_NFILE;
 }
 
-err_t console_op_read(struct request *rq, u64 len, u64 mode, u64 *out_done, u64 *out_b0, u64 *out_b1, u64 *out_b2, u64 *out_b3,
-		      u64 *out_b4, u64 *out_b5, u64 *out_b6)
+err_t console_op_read(struct request *rq, u64 len, u64 mode, u64 *out_done, u64 *out_b0, u64 *out_b1, u64 *out_b2,
+		      u64 *out_b3, u64 *out_b4, u64 *out_b5, u64 *out_b6)
 {
-	u64 *const out[] = {out_b0, out_b1, out_b2, out_b3, out_b4, out_b5, out_b6};
-	u64 words[WORDS_BYTES / sizeof(u64)] = {0};
+	u64 *const out[] = { out_b0, out_b1, out_b2, out_b3, out_b4, out_b5, out_b6 };
+	u64 words[WORDS_BYTES / sizeof(u64)] = { 0 };
 
 	if (len > WORDS_BYTES || mode & ~(u64)(CONSOLE_RAW | CONSOLE_NOECHO))
 		return -ERR_INVAL;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-// What waits to be printed: a ring of bytes as the terminal gets them (a newline is stored as carriage return and newline).
+// What waits to be printed: a ring of bytes as the terminal gets them (a newline is stored as carriage return and
+// newline).
 #pragma once
 
 #include <lib/base/types.h>
 
 #define OUTPUT_BYTES 4096
-#define OUTPUT_ECHO  256 // room that only echo may use, so that a typist sees what he types while a program floods the ring
+#define OUTPUT_ECHO \
+	256 // room that only echo may use, so that a typist sees what he types while a program floods the ring
 
 struct output {
 	u32 head, tail; // bytes taken out, bytes put in; both run free

@@ -3,8 +3,8 @@
 
 // Registers, one byte each (TL16C550 data sheet). Some share an address: reading and writing differ.
 enum {
-	DATA = 0,	 // read: received byte; write: byte to send
-	INTERRUPTS = 1,	 // which events interrupt
+	DATA = 0,       // read: received byte; write: byte to send
+	INTERRUPTS = 1, // which events interrupt
 	FIFO_CONTROL = 2,
 	LINE_CONTROL = 3,
 	MODEM_CONTROL = 4,
@@ -12,14 +12,14 @@ enum {
 };
 
 #define INTERRUPT_RECEIVE 0x01
-#define INTERRUPT_SEND	  0x02
-#define FIFO_ON		  0x01
-#define FIFO_CLEAR	  0x04 // of the sender; what was typed before the driver came is kept
-#define LINE_8N1	  0x03
-#define MODEM_READY	  0x0b // DTR, RTS, and OUT2, which lets interrupts through
-#define STATUS_RECEIVED	  0x01
+#define INTERRUPT_SEND    0x02
+#define FIFO_ON           0x01
+#define FIFO_CLEAR        0x04 // of the sender; what was typed before the driver came is kept
+#define LINE_8N1          0x03
+#define MODEM_READY       0x0b // DTR, RTS, and OUT2, which lets interrupts through
+#define STATUS_RECEIVED   0x01
 #define STATUS_SEND_EMPTY 0x20
-#define FIFO_BYTES	  16
+#define FIFO_BYTES        16
 
 static volatile u8 *reg;
 static bool send_interrupt; // what INTERRUPTS says

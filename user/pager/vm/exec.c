@@ -75,11 +75,11 @@ static err_t tails_prepare(struct exec *x)
 
 static void tails_return(struct exec *x)
 {
-	for (u32 i = 0; i < x->elf.count; i++)
-		if (x->tail[i])
-			magazine_return(x->tail[i]);
 	if (x->stack)
 		magazine_return(x->stack);
+	for (u32 i = x->elf.count; i--;)
+		if (x->tail[i])
+			magazine_return(x->tail[i]);
 }
 
 static err_t image_check(struct exec *x, u64 image, u64 size)

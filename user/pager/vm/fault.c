@@ -225,10 +225,9 @@ static void give_back(struct proc *p, const struct map_reply *map)
 	frames[0] = map->frame;
 	for (u32 i = 0; i < n && map->count > 1; i++)
 		frames[i] = server_argument()[2 * i];
-	for (u32 i = 0; i < n; i++) {
-		if (prepared && frame_unmapped(frames[i]))
-			magazine_return(frames[i]);
-	}
+	while (prepared && n--)
+		if (frame_unmapped(frames[n]))
+			magazine_return(frames[n]);
 	/* Counted ahead; how many entries were written before the refusal is not told, so ask. */
 	if (map->prot & MAP_IF_EMPTY)
 		rss_count(p);

@@ -5,7 +5,8 @@
  *	vms->magazine[0 .. top)  ours and unmapped;  [top ..)  taken, or never filled
  *
  * The list lies in the segment, its fill level does not: taking a frame writes no state. A successor asks the frame table which of the
- * listed frames are still unmapped (a reference that went stale is nobody's).
+ * listed frames are still unmapped (a reference that went stale is nobody's). Frames are given back in the reverse order of taking, so that
+ * one on its way is not written over.
  */
 #include "vm.h"
 
@@ -51,25 +52,42 @@ static bool is_object_frame(frame_t frame)
 	return false;
 }
 
+static bool is_kept(frame_t frame)
+{
+	for (u32 i = 0; i < magazine.top; i++)
+		if (vms->magazine[i] == frame)
+			return true;
+	return false;
+}
+
+// A reference that may be a prepared frame of a predecessor: keep it if it is the pool's, unmapped and nobody else's.
+static void frame_adopt(frame_t frame)
+{
+	u64 counts = 0;
+
+	if (!frame || is_kept(frame) || is_object_frame(frame) ||
+	    sys_frame_mark(SLOT_CLIENT_POOL, frame, MARK_STAT, 0, 0, NULL, &counts, NULL, NULL) || counts)
+		return;
+	if (magazine.top < MAGAZINE)
+		magazine_return(frame);
+	else
+		(void)sys_frame_free(SLOT_CLIENT_POOL, 0, frame, FREE_DISCARD, NULL);
+}
+
+/*
+ * The listed frames, and those of a refill that was cut off before they were listed: their references lie in the argument page still. Comes
+ * before anything that writes there.
+ */
 void magazine_recover(void)
 {
-	frame_t kept[MAGAZINE];
-	u32 n = 0;
+	frame_t listed[MAGAZINE];
 
-	for (u32 i = 0; i < MAGAZINE; i++) {
-		u64 state = 0, counts = 0;
-		frame_t frame = vms->magazine[i];
-		bool twice = false;
-
-		for (u32 k = 0; k < n; k++)
-			twice |= kept[k] == frame;
-		if (!frame || twice || is_object_frame(frame) ||
-		    sys_frame_mark(SLOT_CLIENT_POOL, frame, MARK_STAT, 0, 0, &state, &counts, NULL, NULL))
-			continue;
-		if (!counts)
-			kept[n++] = frame;
-	}
+	__builtin_memcpy(listed, vms->magazine, sizeof(listed));
+	magazine.top = 0;
 	for (u32 i = 0; i < MAGAZINE; i++)
-		vms->magazine[i] = i < n ? kept[i] : 0;
-	magazine.top = n;
+		frame_adopt(listed[i]);
+	for (u32 i = 0; i < MAGAZINE_REFILL; i++)
+		frame_adopt(server_argument()[i]);
+	for (u32 i = magazine.top; i < MAGAZINE; i++)
+		vms->magazine[i] = 0;
 }

@@ -97,7 +97,7 @@ static bool wait_matches(const struct proc *parent, s64 pid, const struct proc_r
 		return child->pid == (u64)pid;
 	if (pid == 0)
 		return child->group == proc_record(parent)->group;
-	return pid == -1 || child->group == (u64)-pid;
+	return pid == -1 || child->group == 0 - (u64)pid;
 }
 
 static void wait_answer(struct proc *parent, struct proc *child)

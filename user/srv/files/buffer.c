@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The buffers shared with clients: FILES_BUFFER in the client, a view of it at VIEW_VA here.
 //
-// The frames are of this server's pool. Whoever needs a page first makes it: files when it is to read into it, or the client by a
-// fault in its window. A client that dies may still map its frames for a moment; those that cannot be freed then are kept in `late`
-// and tried again at the next death.
+// The frames are of this server's pool. Whoever needs a page first makes it: files when it is to read into it, or the
+// client by a fault in its window. A client that dies may still map its frames for a moment; those that cannot be
+// freed then are kept in `late` and tried again at the next death.
 //
-//	none --buffer_frame--> in the view (and, by a fault, in the client) --buffer_release--> free, or late --buffers_reap--> free
+//	none --buffer_frame--> in the view (and, by a fault, in the client) --buffer_release--> free, or late
+//--buffers_reap--> free
 #include "buffer.h"
 
 #include "files.h"
@@ -71,7 +72,8 @@ frame_t buffer_frame(u64 slot, u64 page)
 	frame = frame_make();
 	if (!frame)
 		return 0;
-	err = sys_map(SLOT_SELF_ASPACE, view_va(slot, page), SLOT_SELF_POOL, frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0, NULL);
+	err = sys_map(SLOT_SELF_ASPACE, view_va(slot, page), SLOT_SELF_POOL, frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0,
+		      NULL);
 	if (err) {
 		frame_release(frame);
 		return 0;
@@ -100,7 +102,8 @@ void buffer_release(u64 slot)
 		any |= frames[slot][page] != 0;
 	if (!any)
 		return;
-	err = sys_unmap(SLOT_SELF_ASPACE, view_va(slot, 0), PAGES, SLOT_SELF_POOL, UNMAP_FREE, 0, NULL, NULL, NULL, NULL);
+	err = sys_unmap(SLOT_SELF_ASPACE, view_va(slot, 0), PAGES, SLOT_SELF_POOL, UNMAP_FREE, 0, NULL, NULL, NULL,
+			NULL);
 	if (err)
 		panic("files: cannot unmap the buffer of slot %lu: error %d", slot, -err);
 	for (u64 page = 0; page < PAGES; page++) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Clients, their descriptors, and open files.
 //
-// Invariants: opens[i].refs == descriptors of clients and snapshots that name i (plus its maker's while it is being made); an open file
-// holds a reference on its node, or is an end of its pipe; a client's record exists from its first request to clients_reap after its
-// death, and holds a reference on its working directory.
+// Invariants: opens[i].refs == descriptors of clients and snapshots that name i (plus its maker's while it is being
+// made); an open file holds a reference on its node, or is an end of its pipe; a client's record exists from its
+// first request to clients_reap after its death, and holds a reference on its working directory.
 //
 //	client: free --first request of a living badge--> known --death, or its slot's next owner--> free
-//	open:   free --open_make (refs 1)--> open --open_unref (last)--> free; the node is released, or the pipe's end closes
+//	open:   free --open_make (refs 1)--> open --open_unref (last)--> free; the node is released, or the pipe's end
+// closes
 #include "files.h"
 
 struct client clients[CLIENTS];
@@ -18,9 +19,9 @@ static u32 clients_used;
 void fd_init(void)
 {
 	for (u32 i = 0; i < CLIENTS; i++)
-		clients[i] = (struct client){0};
+		clients[i] = (struct client){ 0 };
 	for (u32 i = 0; i <= OPENS; i++)
-		opens[i] = (struct open){.next = (u16)(i < OPENS ? i + 1 : 0)};
+		opens[i] = (struct open){ .next = (u16)(i < OPENS ? i + 1 : 0) };
 	open_free = 1;
 	opens_used = clients_used = 0;
 }
@@ -43,7 +44,7 @@ u32 open_make(u8 kind, u8 flags, u32 node, u32 pipe)
 		return 0;
 	open_free = opens[index].next;
 	opens_used++;
-	opens[index] = (struct open){.node = node, .refs = 1, .pipe = (u16)pipe, .kind = kind, .flags = flags};
+	opens[index] = (struct open){ .node = node, .refs = 1, .pipe = (u16)pipe, .kind = kind, .flags = flags };
 	if (node)
 		node_ref(node);
 	return index;
@@ -133,7 +134,7 @@ err_t fd_dup(struct client *c, u64 fd, u64 to, u64 min, u64 *out)
 // The console as 0, 1 and 2: the first program gets that, and whoever comes without a snapshot.
 static bool console_open(struct client *c)
 {
-	struct path p = {.text = "/dev/console"};
+	struct path p = { .text = "/dev/console" };
 	u64 fd;
 	u32 open;
 	err_t err = path_existing(NODE_ROOT, &p);
@@ -151,7 +152,8 @@ static bool console_open(struct client *c)
 	return true;
 }
 
-// c: the record of the badge's slot, which perhaps still has a dead owner. NULL: the badge's process is dead, or no room.
+// c: the record of the badge's slot, which perhaps still has a dead owner. NULL: the badge's process is dead, or no
+// room.
 struct client *client_begin(struct client *c, u64 badge)
 {
 	if (!client_lives(badge))

@@ -2,7 +2,8 @@
 // files: names, descriptors, the boot archive, RAM files, pipes.
 //
 //	main.c    receive loop, faults of the clients' buffer window, deaths
-//	ops.c     the operations of the protocol          hot.c     one byte through a pipe, without detours
+//	ops.c     the operations on names and descriptors  io.c      the operations on content
+//	hot.c     a few bytes through a pipe, without detours
 //	fd.c      clients, descriptors, open files        pipe.c    rings, parked readers and writers
 //	snapshot.c what a fork hands to the child         names.c   the tree of names
 //	ramfile.c content of RAM files                    path.c    from a path to a node
@@ -16,15 +17,15 @@
 #include <lib/base/types.h>
 #include <pager/server.h>
 
-#define CLIENTS	   256	// process slots; as many as vm has
-#define OPENS	   1024 // open file descriptions
-#define PIPES	   128
-#define SNAPSHOTS  64	// forks between fork_prepare and fork_attach
-#define NEW_NODES  1024 // files and directories made while running
-#define NAME_BYTES 96	// with NUL
-#define PATH_BYTES 256	// with NUL
-#define PIPE_BYTES PAGE_SIZE
-#define SMALL_READ 56 // bytes in a reply's words
+#define CLIENTS     256  // process slots; as many as vm has
+#define OPENS       1024 // open file descriptions
+#define PIPES       128
+#define SNAPSHOTS   64   // forks between fork_prepare and fork_attach
+#define NEW_NODES   1024 // files and directories made while running
+#define NAME_BYTES  96   // with NUL
+#define PATH_BYTES  256  // with NUL
+#define PIPE_BYTES  PAGE_SIZE
+#define SMALL_READ  56 // bytes in a reply's words
 #define SMALL_WRITE 48
 
 #define NODE_NONE 0 // nodes, opens and pipes are indexes; 0 is none
@@ -71,16 +72,16 @@ struct client {
 
 struct pipe {
 	u8 *ring;
-	u32 head, tail; // bytes taken out, bytes put in; both run free
-	u32 page;	// of the store; 0: the pipe is free
+	u32 head, tail;      // bytes taken out, bytes put in; both run free
+	u32 page;            // of the store; 0: the pipe is free
 	bool reader, writer; // the open files of its ends exist
 	struct park_queue readers, writers;
 };
 
 struct path {
 	char text[PATH_BYTES];
-	u32 dir;	  // directory of the last component
-	u32 node;	  // what the path names, or NODE_NONE
+	u32 dir;          // directory of the last component
+	u32 node;         // what the path names, or NODE_NONE
 	const char *name; // last component
 	u32 name_len;
 	bool must_dir; // the path ends in /
@@ -122,11 +123,11 @@ u8 *buffer_at(const struct client *c, u64 where, u64 len);
 void buffer_release(u64 slot);
 
 // main.c
-void request_answer(const struct request *rq);
+void request_answer(struct request *rq); // uses rq up
 bool client_lives(u64 badge);
 bool process_unknown(void); // a living process that has no client record
-u64 time_now(void);   // seconds since 1970
-u64 time_ticks(void); // finer, from any start
+u64 time_now(void);         // seconds since 1970
+u64 time_ticks(void);       // finer, from any start
 
 // fd.c
 void fd_init(void);
@@ -148,7 +149,8 @@ void fd_close_all(struct client *c, u64 mask);
 extern struct client clients[CLIENTS];
 extern struct open opens[OPENS + 1];
 
-// The client of a request; one that was never seen before starts with the console as 0, 1 and 2. NULL: not a living process.
+// The client of a request; one that was never seen before starts with the console as 0, 1 and 2. NULL: not a living
+// process.
 static always_inline struct client *client_get(u64 badge)
 {
 	u64 slot = badge_slot(badge);
@@ -184,8 +186,8 @@ extern struct park pipe_park;
 
 void pipe_init(void);
 err_t pipe_make(u32 *index);
-void pipe_close(u32 index, bool writer); // an end's open file is gone
-err_t pipe_read(u32 index, const struct request *rq, u8 *out, u64 len, u64 *done);	 // PARKED
+void pipe_close(u32 index, bool writer);                                           // an end's open file is gone
+err_t pipe_read(u32 index, const struct request *rq, u8 *out, u64 len, u64 *done); // PARKED
 err_t pipe_write(u32 index, const struct request *rq, const u8 *bytes, u64 len, u64 *done); // PARKED
 void pipe_pump(struct pipe *p);
 void pipes_forget(u64 badge); // requests of a client that is gone

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The shell of files: it sets the tables up, receives requests, serves the faults of the clients' buffer window, and hears of deaths.
+// The shell of files: it sets the tables up, receives requests, serves the faults of the clients' buffer window, and
+// hears of deaths.
 #include <abi/files_server.h>
 
 #include "buffer.h"
@@ -41,19 +42,18 @@ bool process_unknown(void)
 	return false;
 }
 
-void request_answer(const struct request *rq)
+void request_answer(struct request *rq)
 {
-	struct request reply = *rq;
-	err_t err;
+	u64 badge = rq->badge;
+	err_t err = ipc_reply(SLOT_SELF_ENDPOINT,
+			      rq); // caps is 0 in all requests: files takes and sends no capabilities
 
-	reply.caps = 0;
-	err = ipc_reply(SLOT_SELF_ENDPOINT, &reply);
 	if (err && err != -ERR_STALE) // stale: it was killed, and files will hear of it
-		log_line("files: cannot answer process %lu: error %d", rq->badge >> 16, -err);
+		log_line("files: cannot answer process %lu: error %d", badge >> 16, -err);
 }
 
-// A client touched its buffer: the page is made if need be, and the answer maps it. False: the address is not in the buffer, the
-// client is unknown, or there is no memory; then the client's pager gets the error.
+// A client touched its buffer: the page is made if need be, and the answer maps it. False: the address is not in the
+// buffer, the client is unknown, or there is no memory; then the client's pager gets the error.
 static bool buffer_fault(const struct request *rq, struct map_reply *map)
 {
 	u64 addr = rq->w[0], access = rq->w[1];
@@ -61,9 +61,9 @@ static bool buffer_fault(const struct request *rq, struct map_reply *map)
 
 	if (!c || addr - FILES_BUFFER >= FILES_BUFFER_SIZE || access > ACCESS_WRITE)
 		return false;
-	*map = (struct map_reply){.prot = PROT_READ | PROT_WRITE | (access == ACCESS_WRITE ? MAP_TOUCH : 0),
-				  .pool = SLOT_SELF_POOL,
-				  .frame = buffer_frame(badge_slot(rq->badge), (addr - FILES_BUFFER) / PAGE_SIZE)};
+	*map = (struct map_reply){ .prot = PROT_READ | PROT_WRITE | (access == ACCESS_WRITE ? MAP_TOUCH : 0),
+				   .pool = SLOT_SELF_POOL,
+				   .frame = buffer_frame(badge_slot(rq->badge), (addr - FILES_BUFFER) / PAGE_SIZE) };
 	return map->frame != 0;
 }
 
@@ -103,7 +103,7 @@ static err_t serve(struct request *rq)
 
 static _Noreturn void serve_for_ever(void)
 {
-	struct request rq = {0};
+	struct request rq = { 0 };
 	err_t err = ipc_recv(SLOT_SELF_ENDPOINT, 0, 0, &rq);
 
 	for (;;) {
@@ -140,7 +140,8 @@ _Noreturn void server_main(const struct server_info *info)
 	if (info->pool_pages <= reserve)
 		panic("files: its pool of %lu pages is too small: see user/boot.manifest", info->pool_pages);
 	store_init(info->pool_pages - reserve);
-	count = 1 + h->count + h->count / 2 + NEW_NODES; // a directory that the archive does not list for every other file
+	count = 1 + h->count + h->count / 2 +
+		NEW_NODES; // a directory that the archive does not list for every other file
 	nodes = arena_make(count * sizeof(*nodes));
 	if (!nodes)
 		panic("files: no memory for %lu names: give it a larger pool in user/boot.manifest", count);

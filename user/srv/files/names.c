@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The tree of names. It starts as the boot archive's files plus /dev and /tmp, and lives in memory only.
 //
-// Invariants: node 1 is the root; a linked node is in its parent's list (in order of serial) and in the hash chain of (parent, name);
-// names in a directory are unique; a node is freed when it is neither linked nor referenced.
+// Invariants: node 1 is the root; a linked node is in its parent's list (in order of serial) and in the hash chain of
+// (parent, name); names in a directory are unique; a node is freed when it is neither linked nor referenced.
 //
 //	free --node_create--> linked --node_unlink--> unlinked --node_unref (last)--> free
 //			        `-- node_unlink, no references --------------------->'
@@ -118,7 +118,7 @@ err_t node_create(u32 dir, const char *name, u32 len, u8 kind, u32 mode, u32 *no
 	if (!index)
 		return -ERR_NOSPC;
 	tree.free = n->next;
-	*n = (struct node){.kind = kind, .mode = mode & 0777, .mtime = time_now()};
+	*n = (struct node){ .kind = kind, .mode = mode & 0777, .mtime = time_now() };
 	node_link(index, dir, name, len);
 	*node = index;
 	return 0;
@@ -210,7 +210,8 @@ u64 node_list(u32 dir, u64 *cursor, u8 *out, u64 size)
 	return used;
 }
 
-// The directory that holds the last component of an archive path; missing ones are made. NODE_NONE: no room, or a file is in the way.
+// The directory that holds the last component of an archive path; missing ones are made. NODE_NONE: no room, or a
+// file is in the way.
 static u32 archive_dir(const char **path)
 {
 	u32 dir = NODE_ROOT;
@@ -275,7 +276,8 @@ static void fixed_add(u32 dir, const char *name, u8 kind, u32 mode, u32 *node)
 	if (!*node)
 		err = node_create(dir, name, len, kind, mode, node);
 	if (err || tree.node[*node].kind != kind)
-		panic("files: cannot make %s: it is a file of the boot archive, or the table of names is too small", name);
+		panic("files: cannot make %s: it is a file of the boot archive, or the table of names is too small",
+		      name);
 	tree.node[*node].fixed = true;
 }
 
@@ -291,10 +293,11 @@ void names_init(struct node *nodes, u32 count, const u8 *archive, u64 archive_pa
 	tree.count = count;
 	tree.archive = archive;
 	for (u32 i = count - 1; i > NODE_ROOT; i--) {
-		nodes[i] = (struct node){.next = tree.free};
+		nodes[i] = (struct node){ .next = tree.free };
 		tree.free = i;
 	}
-	nodes[NODE_ROOT] = (struct node){.parent = NODE_ROOT, .kind = FD_DIR, .linked = true, .fixed = true, .mode = 0755};
+	nodes[NODE_ROOT] =
+		(struct node){ .parent = NODE_ROOT, .kind = FD_DIR, .linked = true, .fixed = true, .mode = 0755 };
 	fixed_add(NODE_ROOT, "dev", FD_DIR, 0755, &dev);
 	fixed_add(dev, "null", FD_NULL, 0666, &node);
 	fixed_add(dev, "console", FD_CONSOLE, 0666, &node);

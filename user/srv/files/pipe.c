@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Pipes: a ring of one page, and the requests that wait for it.
 //
-// Invariants: tail - head <= PIPE_BYTES; readers wait only while the ring is empty and the write end is open; writers wait only while
-// the ring has too little room and the read end is open; so after every change pipe_pump serves whoever can go on, in order of arrival
-// (that makes every write atomic: nobody overtakes a waiting writer).
+// Invariants: tail - head <= PIPE_BYTES; readers wait only while the ring is empty and the write end is open; writers
+// wait only while the ring has too little room and the read end is open; so after every change pipe_pump serves
+// whoever can go on, in order of arrival (that makes every write atomic: nobody overtakes a waiting writer).
 //
 //	free --pipe_make--> both ends open --pipe_close--> one end open --pipe_close--> free
 //
@@ -48,7 +48,7 @@ err_t pipe_make(u32 *index)
 	if (i > PIPES)
 		return -ERR_NFILE;
 	p = &pipes[i];
-	*p = (struct pipe){.page = store_take(), .reader = true, .writer = true};
+	*p = (struct pipe){ .page = store_take(), .reader = true, .writer = true };
 	if (!p->page)
 		return -ERR_NOSPC;
 	p->ring = store_at(p->page);
@@ -67,7 +67,8 @@ static bool park_wait(struct park_queue *q, const struct request *rq)
 	return park_put(&pipe_park, q, rq);
 }
 
-// Data, the end (0), or PARKED. rq is what would be parked: its words are those of OP_FILES_READ or OP_FILES_READ_SMALL.
+// Data, the end (0), or PARKED. rq is what would be parked: its words are those of OP_FILES_READ or
+// OP_FILES_READ_SMALL.
 err_t pipe_read(u32 index, const struct request *rq, u8 *out, u64 len, u64 *done)
 {
 	struct pipe *p = &pipes[index];
@@ -219,7 +220,7 @@ void pipe_close(u32 index, bool writer)
 
 static void queue_forget(struct park_queue *q, u64 badge)
 {
-	struct park_queue kept = {0, 0};
+	struct park_queue kept = { 0, 0 };
 	struct request rq;
 
 	while (park_take(&pipe_park, q, &rq))

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Content of RAM files: pages of the store under a small tree of index pages, deep enough for the size.
 //
-//	depth 0: `root` is the content page	depth 1: `root` is a page of 1024 page numbers	depth 2: of 1024 such pages
+//	depth 0: `root` is the content page	depth 1: `root` is a page of 1024 page numbers	depth 2: of 1024 such
+// pages
 //
-// Invariants: a page number 0 is a hole that reads as zeroes; no page lies wholly beyond the size; the bytes of the last page beyond
-// the size are zero (so that growing shows zeroes).
+// Invariants: a page number 0 is a hole that reads as zeroes; no page lies wholly beyond the size; the bytes of the
+// last page beyond the size are zero (so that growing shows zeroes).
 #include "files.h"
 
 #include <lib/base/string.h>
 
-#define FANOUT	  (PAGE_SIZE / sizeof(u32))
+#define FANOUT    (PAGE_SIZE / sizeof(u32))
 #define DEPTH_MAX 2
 
 static u64 depth_pages(u32 depth)
@@ -23,7 +24,7 @@ static u64 depth_pages(u32 depth)
 
 static u64 pages_of(u64 size)
 {
-	return (size + PAGE_SIZE - 1) / PAGE_SIZE;
+	return size / PAGE_SIZE + (size % PAGE_SIZE != 0); // a size near 2^64 must not wrap
 }
 
 static err_t deepen(struct node *n, u64 page)

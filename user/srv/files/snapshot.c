@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Fork: the parent asks for a snapshot of its descriptors, forks, and the child takes it with the token. vm does not tell files who is
-// whose child, so the token is hard to guess, and it can be used once.
+// Fork: the parent asks for a snapshot of its descriptors, forks, and the child takes it with the token. vm does not
+// tell files who is whose child, so the token is hard to guess, and it can be used once.
 //
-// A snapshot keeps pipes open, so one that nobody will take must go, or a reader waits for ever: the parent may take back its own (the
-// fork failed); otherwise it goes when its fork is over (the parent has sent another request or is dead) and there is no living
-// process that files has not heard of: the child's first request is the one that takes it.
+// A snapshot keeps pipes open, so one that nobody will take must go, or a reader waits for ever: the parent may take
+// back its own (the fork failed); otherwise it goes when its fork is over (the parent has sent another request or is
+// dead) and there is no living process that files has not heard of: the child's first request is the one that takes
+// it.
 //
 //	free --fork_prepare--> waiting --child attaches, parent takes back, nobody left (snapshots_reap)--> free
 #include "files.h"
@@ -48,12 +49,12 @@ err_t snapshot_make(const struct client *c, u64 *token)
 	if (i == SNAPSHOTS)
 		return -ERR_NFILE;
 	s = &snapshots[i];
-	*s = (struct snapshot){.token = token_make(i),
-			       .parent = c->badge,
-			       .open_mask = c->open_mask,
-			       .cloexec = c->cloexec,
-			       .requests = c->requests,
-			       .cwd = c->cwd};
+	*s = (struct snapshot){ .token = token_make(i),
+				.parent = c->badge,
+				.open_mask = c->open_mask,
+				.cloexec = c->cloexec,
+				.requests = c->requests,
+				.cwd = c->cwd };
 	node_ref(s->cwd);
 	for (u64 mask = s->open_mask; mask; mask &= mask - 1) {
 		u32 fd = (u32)__builtin_ctzll(mask);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Pages of RAM files and pipes: frames of the server's pool, mapped at STORE_VA in chunks of 32, given out one by one.
 //
-// Invariants: used is a subset of mapped; a page that is mapped, unused and not `stale` is zero. At most `quota` pages are mapped, so
-// that the clients' buffers (buffer.c), which come from the same pool, always find their share.
+// Invariants: used is a subset of mapped; a page that is mapped, unused and not `stale` is zero. At most `quota`
+// pages are mapped, so that the clients' buffers (buffer.c), which come from the same pool, always find their share.
 //
 //	unmapped --chunk_grow--> fresh (zero) --store_take--> used --store_put--> stale --store_take (cleared)--> used
 //	    ^------------------------- store_shrink -------------------------------'
@@ -14,9 +14,9 @@
 #include <lib/base/log.h>
 #include <lib/base/string.h>
 
-#define CHUNK	     32
-#define CHUNKS	     (STORE_PAGES / CHUNK)
-#define SPARE	     256 // unused pages that stay mapped after a file shrank
+#define CHUNK  32
+#define CHUNKS (STORE_PAGES / CHUNK)
+#define SPARE  256 // unused pages that stay mapped after a file shrank
 
 static struct chunk {
 	u32 mapped, used, stale; // a bit per page
@@ -51,7 +51,8 @@ static u64 frames_map(vaddr_t va, u64 pages)
 
 	if (err)
 		return 0;
-	err = sys_map(SLOT_SELF_ASPACE, va, SLOT_SELF_POOL, server_argument()[0], got, PROT_READ | PROT_WRITE, 0, 0, 0, &mapped);
+	err = sys_map(SLOT_SELF_ASPACE, va, SLOT_SELF_POOL, server_argument()[0], got, PROT_READ | PROT_WRITE, 0, 0, 0,
+		      &mapped);
 	if (!err)
 		return got;
 	// no memory for a page table: what was mapped stays, the other frames go back
@@ -138,8 +139,8 @@ static void chunk_shrink(struct chunk *c)
 
 		while (from + n < CHUNK && unused >> (from + n) & 1)
 			n++;
-		err = sys_unmap(SLOT_SELF_ASPACE, page_va((u32)(c - chunks), from), n, SLOT_SELF_POOL, UNMAP_FREE, 0, NULL, NULL,
-				NULL, NULL);
+		err = sys_unmap(SLOT_SELF_ASPACE, page_va((u32)(c - chunks), from), n, SLOT_SELF_POOL, UNMAP_FREE, 0,
+				NULL, NULL, NULL, NULL);
 		if (err)
 			panic("files: cannot unmap %u of its own pages: error %d", n, -err);
 		run = (u32)((1ull << n) - 1) << from;
