@@ -21,7 +21,7 @@ void fastpath_fault(struct thread *t, u64 access, vaddr_t addr)
 {
 	struct hart *hart = arch_hart();
 	kernel_lock();
-	const struct aspace *as = t->aspace;
+	struct aspace *as = t->aspace;
 	const struct window *w = &as->window[0];
 	if (unlikely(addr < w->start || addr >= w->end || w->deadline))
 		goto slow;
@@ -39,11 +39,9 @@ void fastpath_fault(struct thread *t, u64 access, vaddr_t addr)
 	u64 old = ENTRY_EMPTY, what = 0;
 	if (entry) {
 		// Present and allowing the access: spurious, or A/D left to software.
-		if (unlikely(!pte_is_leaf(entry) || pte_prot(entry) >> access & 1))
+		if (unlikely(!pte_is_leaf(entry) || pte_prot(entry) >> access & 1 || pte_is_device(entry)))
 			goto slow;
 		const struct page *page = pfn_to_page(pte_pfn(entry));
-		if (unlikely(page->state != PAGE_OWNED))
-			goto slow; // device memory
 		old = fault_old(entry, page, w);
 		what = frame_ref(page);
 	}
@@ -52,10 +50,9 @@ void fastpath_fault(struct thread *t, u64 access, vaddr_t addr)
 	ep->receivers = NULL;
 	t->in_fault = FAULT_PAGE;
 	t->fault_addr = addr;
-	t->fault_window = 0;
+	t->fault_window = w;
 	t->fault_access = access;
 	server->fault_calls = 0;
-	hart->faults++;
 	u64 reply = fastpath_await_reply(t, ep, server);
 	fastpath_switch(hart, t, server, server_as);
 	u64 badge = w->badge, flow = thread_new_flow(t), pc = ctx_pc(&t->ctx);
@@ -80,11 +77,11 @@ void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame
 	if (unlikely(ep->senders || ep->signals || ep->receivers || self->fault_calls))
 		goto slow;
 	struct thread *client = fastpath_reply_target(self, in_reply, ep);
-	if (unlikely(!client || client->in_fault != FAULT_PAGE || client->deadline))
+	if (unlikely(!client || client->in_fault != FAULT_PAGE))
 		goto slow;
 	struct aspace *as = client->aspace;
 	const struct pool *pool = pool_cap->obj;
-	if (unlikely(!fastpath_may_run(hart, client, as) || pool->dying || as->window[client->fault_window].pager != ep))
+	if (unlikely(!fastpath_may_run(hart, client, as) || pool->dying || client->fault_window->pager != ep))
 		goto slow;
 	// The frame: reference, pool and state in one compare; never mapped, nothing pending (swap cache, secrets): those are checked slowly.
 	struct page *page = frame_check(frame, pool->id, PAGE_OWNED);
@@ -99,7 +96,7 @@ void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame
 		arch_page_clear_fast(page_address(page));
 	// Readable, as checked; said again so that the compiler sees that the entry cannot be an invalid one.
 	aspace_fill_slot(as, slot, page, flags | PROT_READ, word0, word1);
-	arch_flush_page(client->fault_addr, as->asid);
+	// No fence: the entry was invalid. A hart that caches invalid entries faults once more, and the slow path's walk resolves that with one.
 	fastpath_wait(self, ep, 0);
 	client->in_fault = FAULT_NONE;
 	fastpath_switch(hart, self, client, as);

@@ -22,7 +22,7 @@ void fault_words(const struct thread *t, u64 *label, u64 words[6])
 		return;
 	}
 	struct fault_entry e;
-	aspace_fault(t->aspace, &t->aspace->window[t->fault_window], t->fault_addr, t->fault_access, &e);
+	aspace_fault(t->aspace, t->fault_window, t->fault_addr, t->fault_access, &e);
 	u64 old = e.kind | (u64)e.prot << 8 | (u64)e.exclusive << 16 | (u64)e.same_pool << 17;
 	*label = OP_PAGER_FAULT;
 	__builtin_memcpy(words, (u64[]){ t->fault_addr, t->fault_access, old, e.what, id, pc }, 48);
@@ -46,7 +46,7 @@ static void exception(struct thread *t, u32 exc, u64 value)
 	t->in_fault = FAULT_EXCEPTION;
 	t->fault_addr = value;
 	t->fault_access = exc;
-	t->fault_window = 0;
+	t->fault_window = w;
 	if (w->pager)
 		ipc_fault_call(t, w->pager, w->badge);
 	else
@@ -57,7 +57,6 @@ static void page_fault(struct thread *t, struct window *w, u32 access, vaddr_t a
 {
 	struct hart *h = arch_hart();
 	struct fault_entry e;
-	h->faults++;
 	if (aspace_fault(t->aspace, w, addr, access, &e)) {
 		h->faults_spurious++;
 		trace(EVENT_FAULT_SPURIOUS, addr, access, 0);
@@ -65,10 +64,10 @@ static void page_fault(struct thread *t, struct window *w, u32 access, vaddr_t a
 	}
 	start_flow(t);
 	trace(EVENT_FAULT, addr, access, e.kind | (u64)e.prot << 8);
-	t->in_fault = FAULT_PAGE;
+	t->in_fault = w->deadline ? FAULT_TIMED : FAULT_PAGE;
 	t->fault_addr = addr;
 	t->fault_access = access;
-	t->fault_window = w - t->aspace->window;
+	t->fault_window = w;
 	if (w->deadline)
 		timer_arm_in(t, w->deadline);
 	ipc_fault_call(t, w->pager, w->badge);
@@ -76,7 +75,7 @@ static void page_fault(struct thread *t, struct window *w, u32 access, vaddr_t a
 
 void fault_deadline(struct thread *t)
 {
-	struct window *w = &t->aspace->window[t->fault_window];
+	const struct window *w = t->fault_window;
 	thread_unwait(t);
 	if (!w->fallback) {
 		fault_orphan(t);
@@ -94,7 +93,7 @@ static void enter(struct thread *t, u32 why)
 	h->entered_nr = why;
 }
 
-void trap_slow_fault(struct thread *t, u64 access, vaddr_t addr)
+_Noreturn void trap_fault(struct thread *t, u64 access, vaddr_t addr)
 {
 	enter(t, ENTRY_FAULT);
 	struct window *w = aspace_window(t->aspace, addr);

@@ -28,7 +28,6 @@ struct hart {
 	struct thread *ready[PRIORITIES];
 	struct thread *fp_owner; // whose registers are in the unit
 	struct trace_event *trace_next, *trace_end; // room in the trace packet being filled (trace.c); equal: none
-	u64 faults;           // page faults taken
 	u64 faults_spurious;  // resolved by the walk
 	u64 syscalls;         // system calls that took a slow path
 	u64 fault_calls[9];   // [n]: faults answered with n system calls of the pager (8: or more)

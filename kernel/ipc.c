@@ -223,7 +223,7 @@ static err_t map_for_fault(struct thread *self, struct thread *client, struct en
 	if (err)
 		return err;
 	u64 count = ctx_reg(ctx, r_word(5)), done;
-	if (client->in_fault != FAULT_PAGE || client->aspace->window[client->fault_window].pager != ep)
+	if ((client->in_fault != FAULT_PAGE && client->in_fault != FAULT_TIMED) || client->fault_window->pager != ep)
 		return -ERR_INVAL;
 	if (count > BATCH || (count > 1 && !self->argument))
 		return -ERR_INVAL;
@@ -237,7 +237,7 @@ static err_t map_for_fault(struct thread *self, struct thread *client, struct en
 		.source = ctx_reg(ctx, r_word(2)),
 		.word0 = ctx_reg(ctx, r_word(3)),
 		.word1 = ctx_reg(ctx, r_word(4)),
-		.window = client->fault_window,
+		.window = client->fault_window - client->aspace->window,
 	};
 	return aspace_map(client->aspace, &rq, &done);
 }

@@ -72,6 +72,15 @@ static u64 free_frames(void)
 	return n;
 }
 
+// Those that were answered, and those that needed no answer.
+static u64 faults_taken(const struct hart *h)
+{
+	u64 n = h->faults_spurious;
+	for (u32 i = 0; i < ARRAY_SIZE(h->fault_calls); i++)
+		n += h->fault_calls[i];
+	return n;
+}
+
 static err_t system_stat(u64 index, u64 *out)
 {
 	struct hart *h = arch_hart();
@@ -83,7 +92,7 @@ static err_t system_stat(u64 index, u64 *out)
 		[SYSSTAT_PAGE_BYTES] = sizeof(struct page),
 		[SYSSTAT_KERNEL_FRAMES] = mem.reserved,
 		[SYSSTAT_SYSCALLS] = h->syscalls,
-		[SYSSTAT_FAULTS] = h->faults,
+		[SYSSTAT_FAULTS] = faults_taken(h),
 		[SYSSTAT_FAULTS_SPURIOUS] = h->faults_spurious,
 		[SYSSTAT_LEVELS] = arch_levels,
 		[SYSSTAT_TIMER_HZ] = arch_timer_hz(),

@@ -44,7 +44,7 @@ void thread_unwait(struct thread *t)
 		queue_remove(&n->waiters, t);
 		break;
 	case THREAD_WAIT_REPLY:
-		if (t->in_fault == FAULT_PAGE)
+		if (t->in_fault == FAULT_PAGE || t->in_fault == FAULT_TIMED)
 			trace(EVENT_FAULT_DONE, t->fault_addr, -ERR_INTR, t->reply);
 		t->reply += REPLY_NEXT; // its reply word is stale from now on
 		break;

@@ -26,7 +26,8 @@ enum thread_state {
 };
 
 // Why a waiting thread waits when it did not call itself.
-enum { FAULT_NONE, FAULT_PAGE, FAULT_EXCEPTION };
+// TIMED: the window has a deadline, which the fast paths do not know.
+enum { FAULT_NONE, FAULT_PAGE, FAULT_TIMED, FAULT_EXCEPTION };
 
 struct captable;
 struct endpoint;
@@ -53,7 +54,7 @@ struct thread {
 	frame_t argument_frame;
 	u64 fault_addr;   // FAULT_PAGE: address; FAULT_EXCEPTION: value
 	u32 fault_access; // FAULT_PAGE: ACCESS_*; FAULT_EXCEPTION: EXC_*
-	u32 fault_window;
+	const struct window *fault_window; // of `aspace`, which lives as long as the thread
 	u64 recv_slot;    // WAIT_RECV, WAIT_REPLY: slot for a capability that comes, 0 none
 	u64 send_slot;    // WAIT_SEND: capability it sends
 	struct notification *bound; // notification whose bits end its receive
@@ -91,7 +92,6 @@ void thread_destroy(struct thread *t);
 // fault.c
 void fault_deadline(struct thread *t);         // its pager did not answer in time: ask the window's fallback
 void fault_words(const struct thread *t, u64 *label, u64 words[6]);
-void trap_slow_fault(struct thread *t, u64 access, vaddr_t addr);
 
 // sched.c
 void sched_ready(struct thread *t);            // make READY

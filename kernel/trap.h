@@ -10,6 +10,7 @@
 #define ENTRY_EXCEPTION 0x102
 
 _Noreturn void trap_syscall(struct thread *t);                              // all registers in the context
+_Noreturn void trap_fault(struct thread *t, u64 access, vaddr_t addr);      // a page fault that the fast path declined
 _Noreturn void trap_interrupt(struct thread *t);                            // timer, device or other hart
 _Noreturn void trap_exception(struct thread *t, u32 exc, u64 value);        // EXC_*
 _Noreturn void trap_fp(struct thread *t);                                   // first use of the FP unit

@@ -44,6 +44,7 @@ err_t aspace_init(struct aspace *as, struct pool *pool)
 {
 	assert(!as->table);
 	as->pool = pool;
+	as->walk_tag = WALK_NONE;
 	struct page *root = pt_table_take(as);
 	if (!root)
 		return -ERR_NOMEM;

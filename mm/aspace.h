@@ -22,6 +22,9 @@ struct window {
 	u64 flags;         // WIN_*
 };
 
+#define LEAF_TABLE_BITS (PAGE_SHIFT + 9) // address bits below one leaf table
+#define WALK_NONE ~0ul
+
 struct aspace {
 	struct object obj;
 	u64 root;          // value for the root register; 0: its ASID was recycled, get one before switching to it
@@ -38,6 +41,8 @@ struct aspace {
 	u32 observing;              // the frame table is mapped in the last root entry
 	struct aspace *next, *prev; // all address spaces, newest first, for sweeps and the self-check
 	u64 serial;                 // 1, 2, ... as they are made: a sweep goes on below the last one it finished
+	u64 walk_tag; // aspace_slot: va >> LEAF_TABLE_BITS of the leaf table found last; WALK_NONE
+	pte_t *walk_table;
 	vaddr_t destroy_va;         // aspace_destroy_step goes on here
 	struct window window[WINDOWS];
 };
@@ -118,17 +123,24 @@ bool aspace_fault(struct aspace *as, const struct window *w, vaddr_t va, u32 acc
 // One step of a walk for vtop: the raw entry of `level` on the way to va.
 err_t aspace_walk(struct aspace *as, vaddr_t va, u32 level, u64 out[4]) must_check;
 
-// The 4K-level slot of va when all tables above exist and no large leaf is in the way, else NULL. For the fast path.
-static always_inline pte_t *aspace_slot(const struct aspace *as, vaddr_t va)
+// The 4K-level slot of va when all tables above exist and no large leaf is in the way, else NULL. For the fast path: the
+// last table found is remembered, so that neighbouring faults, and a fault and its answer, walk once. pt_table_give
+// forgets it when a table goes.
+static always_inline pte_t *aspace_slot(struct aspace *as, vaddr_t va)
 {
-	pte_t *table = as->table;
-	for (u32 level = arch_levels - 1; level > 0; level--) {
-		pte_t e = table[pte_index(va, level)];
+	if (likely(va >> LEAF_TABLE_BITS == as->walk_tag))
+		return &as->walk_table[pte_index(va, 0)];
+	// Nine bits a level, eight bytes an entry: the offset into the table of level n is va >> 9 * (n + 1) & 0xff8.
+	const char *table = (const char *)as->table;
+	for (u32 shift = 9 * arch_levels; shift > 9; shift -= 9) {
+		pte_t e = *(const pte_t *)(table + (va >> shift & 0xff8));
 		if (unlikely(!pte_is_table(e)))
 			return NULL;
-		table = arch_p2v(pfn_to_paddr(pte_pfn(e)));
+		table = (const char *)pte_table(e);
 	}
-	return &table[pte_index(va, 0)];
+	as->walk_tag = va >> LEAF_TABLE_BITS;
+	as->walk_table = (pte_t *)table;
+	return &as->walk_table[pte_index(va, 0)];
 }
 
 // Write a leaf into the empty slot of aspace_slot, and account for it. The caller has checked everything; no flush.

@@ -91,6 +91,7 @@ static void pt_stash_push(struct aspace *as, struct page *table)
 void pt_table_give(struct aspace *as, struct page *table)
 {
 	trace(EVENT_TABLE, table->word1, page_to_pfn(table), table_level(table));
+	as->walk_tag = WALK_NONE;
 	as->tables--;
 	if (as->stash_count < as->stash_keep)
 		pt_stash_push(as, table);

@@ -8,6 +8,7 @@
 // A table is present with R, W and X zero. R, W and X of a held entry: the protection to give back.
 #pragma once
 
+#include <arch/arch.h>
 #include <abi/abi.h>
 #include <lib/base/panic.h>
 #include <lib/base/types.h>
@@ -69,6 +70,12 @@ static always_inline u64 pte_prot_bits(u64 prot)
 static always_inline pte_t pte_make_table(pfn_t pfn)
 {
 	return pfn << PTE_PFN_SHIFT | PTE_V;
+}
+
+// The table that a table entry points to. All its bits but V and the address are 0, so two instructions do.
+static always_inline pte_t *pte_table(pte_t e)
+{
+	return (pte_t *)((e << (PAGE_SHIFT - PTE_PFN_SHIFT)) + (ARCH_DIRECT_MAP - (PTE_V << (PAGE_SHIFT - PTE_PFN_SHIFT))));
 }
 
 // A leaf without any right would be a table in the hardware's eyes: whoever wants no access makes a held entry.

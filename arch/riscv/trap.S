@@ -96,25 +96,27 @@ from_user:
 	sd	t0, THREAD_CTX + CTX_PC(t6)
 	csrrw	t0, sscratch, zero
 	sd	t0, THREAD_CTX + CTX_TP(t6)
-	ld	sp, HART_STACK(tp)
 	mv	a0, t6
-	mv	s0, t6
-	csrr	a1, scause
+	csrr	t0, scause
 	csrr	a2, stval
-	// Page faults first: 15 store, 13 load, 12 fetch.
-	li	t0, 15
-	li	a3, ACCESS_WRITE
-	beq	a1, t0, page_fault
-	li	t0, 13
-	li	a3, ACCESS_READ
-	beq	a1, t0, page_fault
-	li	t0, 12
-	li	a3, ACCESS_EXEC
-	beq	a1, t0, page_fault
+	// Page faults first: 15 store, 13 load, 12 fetch. Their fast path uses no stack.
+	li	t1, 15
+	li	a1, ACCESS_WRITE
+	beq	t0, t1, fastpath_fault
+	li	t1, 13
+	li	a1, ACCESS_READ
+	beq	t0, t1, fastpath_fault
+	li	t1, 12
+	li	a1, ACCESS_EXEC
+	beq	t0, t1, fastpath_fault
+	mv	a1, t0
+	ld	sp, HART_STACK(tp)
 	call	trap_user		// does not return
-page_fault:
-	mv	a1, a3
-	j	fastpath_fault
+
+	.global trap_slow_fault
+trap_slow_fault:
+	ld	sp, HART_STACK(tp)
+	call	trap_fault		// does not return
 
 from_idle:
 	// Cannot be: the idle loop waits with interrupts off. Treat it as a trap in the kernel.

@@ -91,15 +91,19 @@ static void test_forks(void)
 	CHECK(bomb >= 0);
 	if (!bomb) {
 		CHECK(!setpgid(0, 0));
+		CHECK(fcntl(pipes[1], F_GETFD) >= 0);
 		for (;;)
 			if (fork() < 0) {
+				byte = errno;
 				CHECK(errno == EAGAIN || errno == ENOMEM || errno == ENFILE);
-				(void)!write(pipes[1], "x", 1);
+				CHECK(write(pipes[1], &byte, 1) == 1);
 				sleep(1000);
 			}
 	}
-	for (int i = 0; i < 10; i++)
+	for (int i = 0; i < 10; i++) {
 		CHECK_EQUAL(read(pipes[0], &byte, 1), 1);
+		printf("errno %d\n", byte), fflush(stdout);
+	}
 	while (!kill(-bomb, SIGKILL))
 		;
 	CHECK_EQUAL(waitpid(bomb, &status, 0), bomb);

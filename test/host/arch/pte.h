@@ -9,7 +9,10 @@
 // -DHOST_PTE_RISCV tests the RISC-V format instead.
 #pragma once
 
+extern void *host_ram; // arch_inline.h
+
 #ifdef HOST_PTE_RISCV
+#define ARCH_DIRECT_MAP ((unsigned long)host_ram)
 #include <arch/riscv/pte.h>
 #else
 
@@ -91,6 +94,11 @@ static always_inline pte_t pte_make_token(u64 token)
 static always_inline pfn_t pte_pfn(pte_t e)
 {
 	return e >> 12;
+}
+
+static always_inline pte_t *pte_table(pte_t e)
+{
+	return arch_p2v(pte_pfn(e) << PAGE_SHIFT);
 }
 
 static always_inline u64 pte_token(pte_t e)

@@ -724,7 +724,7 @@ static void run(u32 levels, u64 steps)
 int main(int argc, char **argv)
 {
 	const char *mode = getenv("JJOK_TEST");
-	u64 steps = argc > 1 ? strtoul(argv[1], NULL, 0) : mode && !strcmp(mode, "quick") ? 40000 : 400000;
+	u64 steps = argc > 1 ? strtoul(argv[1], NULL, 0) : mode && !strcmp(mode, "quick") ? 30000 : 200000;
 	rnd_state = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
 	printf("seed %lu, %lu operations in each of three modes\n", rnd_state, steps);
 	for (u32 levels = 3; levels <= 5; levels++)

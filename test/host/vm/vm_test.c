@@ -875,9 +875,10 @@ static void test_fork_bomb(struct model *m)
 
 static void reap_all(void)
 {
-	for (u32 i = 1; i < MODELS; i++)
-		if (models[i].alive)
-			op_end(&models[i]);
+	for (u32 slot = 2; slot < PROCS; slot++)
+		if (vms->proc[slot].state == PROC_RUN)
+			proc_end(&procs[slot], KILL_INT);
+	buried();
 	for (u32 i = 0; i < PROCS; i++)
 		op_wait(&models[0]);
 	for (u32 slot = 2; slot < PROCS; slot++)

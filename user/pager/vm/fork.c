@@ -8,28 +8,33 @@
  */
 #include "vm.h"
 
+static err_t vma_copy(struct proc *child, struct proc *parent, struct vma v)
+{
+	err_t err = 0;
+	u16 i;
+
+	v.owner = (u16)proc_slot(child);
+	v.flags &= ~VMA_LOCKED;
+	i = vma_add(child, &v);
+	if (!i)
+		return -ERR_NOMEM;
+	/* Shared pages are in the shadow, where the child's faults find them. */
+	if (v.kind == VMA_SHARED)
+		shared_hold(&v);
+	else
+		err = entries_clone(child, v.start, parent, v.start, v.end - v.start, CLONE_COW);
+	/* Locks kept some apart. */
+	(void)vma_merge(child, i);
+	return err;
+}
+
 static err_t vmas_copy(struct proc *child, struct proc *parent)
 {
-	if (!vma_records_left(parent->vmas))
-		return -ERR_NOMEM;
-	for (u16 i = parent->first; i; i = nodes[i].next) {
-		struct vma v = vms->vma[i];
-		err_t err;
+	err_t err = vma_records_left(parent->vmas) ? 0 : -ERR_NOMEM;
 
-		v.owner = (u16)proc_slot(child);
-		v.flags &= ~VMA_LOCKED;
-		if (!vma_add(child, &v))
-			return -ERR_NOMEM;
-		if (v.kind == VMA_SHARED) {
-			/* Its pages are in the shadow, where the child's faults find them. */
-			shared_hold(&v);
-			continue;
-		}
-		err = entries_clone(child, v.start, parent, v.start, v.end - v.start, CLONE_COW);
-		if (err)
-			return err;
-	}
-	return 0;
+	for (u16 i = parent->first; i && !err; i = nodes[i].next)
+		err = vma_copy(child, parent, vms->vma[i]);
+	return err;
 }
 
 static err_t registers_copy(struct proc *child, struct proc *parent)

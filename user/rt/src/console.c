@@ -68,14 +68,14 @@ int tcgetattr(int fd, struct termios *t)
 	return 0;
 }
 
-// Of all that Unix terminals can do, the console knows lines or bytes, with echo or without.
+// Of all that Unix terminals can do, the console knows lines or bytes, with echo or without. It is told at once, for what is typed ahead.
 int tcsetattr(int fd, int when, const struct termios *t)
 {
 	(void)when;
 	if (!isatty(fd))
 		return -1;
 	console_mode_now = t->c_lflag & ICANON ? (t->c_lflag & ECHO ? 0 : CONSOLE_NOECHO) : CONSOLE_RAW;
-	return 0;
+	return rt_result(console_mode(SLOT_CONSOLE, console_mode_now, NULL, NULL));
 }
 
 int tcflush(int fd, int queue)
