@@ -31,19 +31,14 @@ struct cap *cap_slot(const struct captable *ct, u64 index)
 	return leaf == cap_empty_leaf ? NULL : &leaf[index % CAP_PER_LEAF];
 }
 
-err_t cap_find(const struct captable *ct, u64 index, u32 rights, u32 type_rights, struct cap **cap)
+err_t cap_refusal(const struct captable *ct, u64 index, u32 rights, u32 type_rights)
 {
-	struct cap *c = cap_slot(ct, index);
+	const struct cap *c = cap_slot(ct, index);
 	if (!c || !c->rights)
 		return -ERR_BADCAP;
 	if (!(c->rights & type_rights))
 		return -ERR_TYPE;
-	if (!(c->rights & rights))
-		return -ERR_PERM;
-	if (((struct object *)c->obj)->dying)
-		return -ERR_DYING;
-	*cap = c;
-	return 0;
+	return c->rights & rights ? -ERR_DYING : -ERR_PERM;
 }
 
 void captable_init(struct captable *ct)

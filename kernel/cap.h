@@ -44,8 +44,17 @@ static always_inline struct cap *cap_get(const struct captable *ct, u64 index, u
 	return likely(has) ? cap : NULL;
 }
 
-// The same, telling why not: BADCAP (empty, out of range), TYPE, PERM.
-err_t cap_find(const struct captable *ct, u64 index, u32 rights, u32 type_rights, struct cap **cap) must_check;
+// Why cap_get found none: BADCAP (empty, out of range), TYPE, PERM; or DYING.
+err_t cap_refusal(const struct captable *ct, u64 index, u32 rights, u32 type_rights);
+
+// The same, telling why not. DYING: the object is being taken apart.
+static always_inline must_check err_t cap_find(const struct captable *ct, u64 index, u32 rights, u32 type_rights, struct cap **cap)
+{
+	struct cap *c = *cap = cap_get(ct, index, rights);
+	if (unlikely(!c || ((const struct object *)c->obj)->dying))
+		return cap_refusal(ct, index, rights, type_rights);
+	return 0;
+}
 
 void captable_init(struct captable *ct);
 err_t captable_add_leaf(struct captable *ct, u32 index, struct cap *leaf) must_check;

@@ -55,16 +55,6 @@ static always_inline u64 fastpath_await_reply(struct thread *t, struct endpoint 
 	return reply;
 }
 
-// The thread a reply word names. Mostly it is the one that was delivered last, which `serving` remembers for as long as it lives: then no
-// struct page has to be asked whether the word names a thread at all.
-static always_inline struct thread *fastpath_reply_target(const struct thread *server, u64 word, const struct endpoint *ep)
-{
-	struct thread *t = server->serving;
-	if (unlikely(!t || t->reply != word || t->state != THREAD_WAIT_REPLY || t->wait != ep))
-		return NULL;
-	return t;
-}
-
 // `t` waits on `ep`, which has neither senders nor receivers.
 static always_inline void fastpath_wait(struct thread *t, struct endpoint *ep, u64 recv_slot)
 {

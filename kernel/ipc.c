@@ -60,6 +60,7 @@ static void deliver_request(struct thread *client, struct thread *server, struct
 	ctx_set_reg(&server->ctx, R_FLOW, client->flow);
 	ctx_set_reg(&server->ctx, R_REPLY, client->reply);
 	server->flow = client->flow;
+	server->serving = client;
 	client->state = THREAD_WAIT_REPLY;
 	client->wait = ep;
 	trace(EVENT_CALL, object_id(server), label, client->reply);
@@ -181,7 +182,9 @@ static void receive(struct thread *self, struct endpoint *ep, u64 recv_slot, u64
 static err_t find_client(struct thread *self, struct endpoint *ep, struct thread **client)
 {
 	u64 word = ctx_reg(&self->ctx, R_REPLY);
-	*client = word ? reply_target(word, ep) : NULL;
+	*client = fastpath_reply_target(self, word, ep);
+	if (!*client && word)
+		*client = reply_target(word, ep);
 	return word && !*client ? -ERR_STALE : 0;
 }
 

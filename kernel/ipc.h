@@ -48,6 +48,16 @@ static always_inline struct thread *reply_target(u64 word, const struct endpoint
 	return t;
 }
 
+// The thread a reply word names. Mostly it is the one that was delivered last, which `serving` remembers for as long as it lives: then no
+// struct page has to be asked whether the word names a thread at all.
+static always_inline struct thread *fastpath_reply_target(const struct thread *server, u64 word, const struct endpoint *ep)
+{
+	struct thread *t = server->serving;
+	if (unlikely(!t || t->reply != word || t->state != THREAD_WAIT_REPLY || t->wait != ep))
+		return NULL;
+	return t;
+}
+
 // Slow paths: work on the registers in the context of the running thread.
 void ipc_call(struct thread *self);
 void ipc_reply_recv(struct thread *self);

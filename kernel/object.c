@@ -22,7 +22,7 @@ void object_ref(void *obj)
 	o->refs++;
 }
 
-static u32 graveyard; // object id of the first dead one, 0 none
+u32 graveyard; // object id of the first dead one, 0 none
 static bool burying;  // a death is under way: what dies of it is buried
 
 static void bury(struct object *o)
@@ -147,11 +147,6 @@ bool graveyard_step(void)
 	*tail = id;
 	o->refs = 0;
 	return err == -ERR_AGAIN;
-}
-
-bool graveyard_waits(void)
-{
-	return graveyard != 0;
 }
 
 static const struct {

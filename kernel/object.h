@@ -9,7 +9,7 @@ extern u64 objects_alive;
 // Objects that died of another's death wait to be taken apart: one bounded step, which sched_exit takes on each slow way
 // out. False: it could do nothing now.
 bool graveyard_step(void);
-bool graveyard_waits(void);
+extern u32 graveyard; // 0: nobody waits there
 
 // Make an object of TYPE_* in slot `slot` of `frame`, which belongs to `pool`. `arg`: POOL: its limit; `payer`: ASPACE: pool of its tables.
 // refs is 0: the caller inserts the first capability, or (CAPLEAF) hands it to a table. Errors: INVAL and those of object_take, pool_init, aspace_init.

@@ -1,19 +1,52 @@
 // SPDX-License-Identifier: MIT
 // Fixed-priority preemptive scheduling, round robin within a priority. One ready queue set per hart.
 //
-// Invariants: ready_map bit p == ready[p] not empty; the low byte of `gate` is the highest such p (0: none; priority 0 never runs before
-// idle, so 0 is no loss); hart->cur is RUNNING and on no queue.
+// Invariants: ready_map bit p == ready[p] not empty; the low byte of the gate is the highest such p (0: none; priority 0 never runs before
+// idle, so 0 is no loss); hart->cur is RUNNING and on no queue. hart->next is the most urgent thread that became READY since the kernel was
+// entered, on no queue: mostly it runs next, and never pays for a queue. It is NULL outside the kernel.
 #include <kernel/fastpath.h>
 #include <kernel/ipc.h>
 #include <kernel/object.h>
 #include <kernel/trap.h>
 #include <mm/pool.h>
 
-
-static void gate_update(struct hart *h)
+static void gate_set(struct hart *h, u32 best)
 {
-	u64 best = h->ready_map ? 63 - __builtin_clzl(h->ready_map) : 0;
 	h->tlb.gate = (h->tlb.gate & ~0xfful) | best;
+}
+
+static u32 gate_best(const struct hart *h)
+{
+	return h->tlb.gate & 0xff;
+}
+
+// Highest bit of a map that is not 0. By halves: this instruction set has no count of leading zeroes.
+static u32 highest_bit(u64 map)
+{
+	u32 bit = 0;
+	for (u32 half = 32; half; half /= 2) {
+		if (map >> (bit + half))
+			bit += half;
+	}
+	return bit;
+}
+
+static void ready_insert(struct hart *h, struct thread *t)
+{
+	queue_insert(&h->ready[t->priority], t);
+	h->ready_map |= 1ul << t->priority;
+	if (t->priority > gate_best(h))
+		gate_set(h, t->priority);
+}
+
+static void ready_remove(struct hart *h, struct thread *t)
+{
+	queue_remove(&h->ready[t->priority], t);
+	if (h->ready[t->priority])
+		return;
+	h->ready_map &= ~(1ul << t->priority);
+	if (t->priority == gate_best(h))
+		gate_set(h, h->ready_map ? highest_bit(h->ready_map) : 0);
 }
 
 void sched_ready(struct thread *t)
@@ -21,19 +54,24 @@ void sched_ready(struct thread *t)
 	struct hart *h = t->hart;
 	assert(t->state != THREAD_READY && t->state != THREAD_RUNNING);
 	t->state = THREAD_READY;
-	queue_insert(&h->ready[t->priority], t);
-	h->ready_map |= 1ul << t->priority;
-	gate_update(h);
+	struct thread *other = h->next;
+	if (other && other->priority >= t->priority) {
+		ready_insert(h, t);
+		return;
+	}
+	h->next = t;
+	if (other)
+		ready_insert(h, other);
 }
 
 void sched_remove(struct thread *t)
 {
 	struct hart *h = t->hart;
 	assert(t->state == THREAD_READY);
-	queue_remove(&h->ready[t->priority], t);
-	if (!h->ready[t->priority])
-		h->ready_map &= ~(1ul << t->priority);
-	gate_update(h);
+	if (h->next == t)
+		h->next = NULL;
+	else
+		ready_remove(h, t);
 }
 
 void sched_set_priority(struct thread *t, u8 priority)
@@ -55,31 +93,35 @@ void sched_preempt(void)
 	struct thread *t = h->cur;
 	if (!t || t->state != THREAD_RUNNING || !h->ready[t->priority])
 		return;
-	t->state = THREAD_STOPPED;
-	sched_ready(t);
+	t->state = THREAD_READY;
+	ready_insert(h, t);
 }
 
 // A running thread that a more urgent one displaces goes to the head of its queue: it keeps its turn.
-static void sched_displace(struct thread *t)
+static void sched_displace(struct hart *h, struct thread *t)
 {
-	t->state = THREAD_STOPPED;
-	sched_ready(t);
-	t->hart->ready[t->priority] = t;
+	t->state = THREAD_READY;
+	ready_insert(h, t);
+	h->ready[t->priority] = t;
 }
 
 static struct thread *sched_pick(struct hart *h)
 {
-	struct thread *cur = h->cur;
+	struct thread *cur = h->cur, *next = h->next;
 	bool runs = cur && cur->state == THREAD_RUNNING;
-	if (!h->ready_map)
+	h->next = NULL;
+	if (next && ((runs && cur->priority >= next->priority) || (h->ready_map && gate_best(h) >= next->priority))) {
+		ready_insert(h, next);
+		next = NULL;
+	}
+	if (!next && (!h->ready_map || (runs && cur->priority >= gate_best(h))))
 		return runs ? cur : NULL;
-	u32 best = 63 - __builtin_clzl(h->ready_map);
-	if (runs && cur->priority >= best)
-		return cur;
 	if (runs)
-		sched_displace(cur);
-	struct thread *next = h->ready[best];
-	sched_remove(next);
+		sched_displace(h, cur);
+	if (!next) {
+		next = h->ready[gate_best(h)];
+		ready_remove(h, next);
+	}
 	next->state = THREAD_RUNNING;
 	return next;
 }
@@ -107,7 +149,7 @@ static void sched_load(struct hart *h, struct aspace *as)
 static void sched_events(void)
 {
 	struct pool_event event;
-	while (pool_event_take(&event))
+	while (unlikely(pool_events) && pool_event_take(&event))
 		if (event.pool->notify)
 			notification_signal(event.pool->notify, event.bits);
 }
@@ -141,7 +183,7 @@ _Noreturn void sched_exit(void)
 	struct hart *h = arch_hart();
 	struct thread *next;
 	for (;;) {
-		bool more = unlikely(graveyard_waits()) && graveyard_step();
+		bool more = unlikely(graveyard != 0) && graveyard_step();
 		sched_events();
 		next = sched_pick(h);
 		if (next)

@@ -86,7 +86,7 @@ void buddy_free(struct buddy *buddy, struct page *page, u32 order)
 	pfn_t pfn = page_to_pfn(page);
 	assert(order <= MAX_ORDER && !(pfn & ((1ul << order) - 1)));
 	assert(pfn >= buddy->base && pfn + (1ul << order) <= buddy->limit);
-	for (struct page *p = page; p < page + (1ul << order); p++) {
+	for (struct page *p = page, *end = page + (1ul << order); p < end; p++) {
 		assert(p->state != PAGE_FREE);
 		p->state = PAGE_FREE;
 		p->order = 0;

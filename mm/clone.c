@@ -29,7 +29,7 @@ static bool clone_pool_alive(struct cloner *c, u32 id)
 }
 
 // May this frame be mapped once more (COW, SHARE)?
-static always_inline err_t clone_check(struct cloner *c, const struct page *page)
+static err_t clone_check(struct cloner *c, const struct page *page)
 {
 	if (unlikely(page->pins || page->mapcount == (u32)-1))
 		return -ERR_BUSY;
@@ -38,16 +38,21 @@ static always_inline err_t clone_check(struct cloner *c, const struct page *page
 	return 0;
 }
 
+static always_inline pte_t clone_read_only(pte_t e)
+{
+	return pte_set_prot(e, pte_prot(e) & ~PROT_WRITE);
+}
+
 // The right to write is taken out of the source's entry; D and A stay there.
-static always_inline pte_t clone_weaken(struct cloner *c, pte_t *slot, pte_t e)
+static pte_t clone_weaken(struct cloner *c, pte_t *slot, pte_t e)
 {
 	if (!(pte_prot(e) & PROT_WRITE))
 		return e;
 	if (pte_kind(e) == ENTRY_LEAF)
 		c->weakened = true;
-	while (!pte_change(slot, &e, pte_set_prot(e, pte_prot(e) & ~PROT_WRITE)))
+	while (!pte_change(slot, &e, clone_read_only(e)))
 		;
-	return pte_set_prot(e, pte_prot(e) & ~PROT_WRITE);
+	return clone_read_only(e);
 }
 
 // Tokens mean something to one pool's pager. The list is full only if the call has done enough.
@@ -97,7 +102,7 @@ static err_t clone_move(struct cloner *c, pte_t *to, pte_t *from, vaddr_t va)
 }
 
 // One entry of 4K or, with `pages` 512, a large one.
-static always_inline err_t clone_copy(struct cloner *c, pte_t *to, pte_t *from, vaddr_t va, u64 pages)
+static err_t clone_copy(struct cloner *c, pte_t *to, pte_t *from, vaddr_t va, u64 pages)
 {
 	pte_t e = *from;
 	bool counted = pte_kind(e) != ENTRY_TOKEN;
@@ -136,31 +141,62 @@ static err_t clone_entry(struct cloner *c, pte_t *to, pte_t *from, vaddr_t va, u
 	return clone_copy(c, to, from, va, pages);
 }
 
+// The common case in few instructions: a present entry of a frame of `pool`, which is alive, into an empty slot. False:
+// not that, or a walker has just set A or D; nothing done.
+static always_inline bool clone_plain(u32 pool, bool cow, pte_t *to, pte_t *from, bool *weakened)
+{
+	pte_t e = *from;
+	if (unlikely(!pte_is_leaf(e) || !pte_has_page(e) || *to))
+		return false;
+	struct page *page = pte_page(e);
+	u32 mapcount = page->mapcount + 1;
+	if (unlikely(page->pool != pool || page->pins || !mapcount))
+		return false;
+	if (cow && pte_prot(e) & PROT_WRITE) {
+		pte_t weak = clone_read_only(e);
+		if (unlikely(!pte_change(from, &e, weak)))
+			return false;
+		*weakened = true;
+		e = weak;
+	}
+	page->mapcount = mapcount;
+	__atomic_store_n(to, pte_clear_dirty(pte_clear_young(e)), __ATOMIC_RELAXED); // its frame's content is old
+	return true;
+}
+
 // Entries that lie in one table here and in one there. *va is moved on.
 static err_t clone_table(struct cloner *c, pte_t *to, pte_t *from, u64 n, vaddr_t *va)
 {
-	pte_t *to_first = to, *from_first = from;
-	u64 copied = c->copied;
-	vaddr_t start = *va;
+	const bool plain = c->op != CLONE_MOVE && !c->traced, cow = c->op == CLONE_COW;
+	u64 copied = c->copied, i;
+	u32 pool = c->pool;
+	bool weakened = false;
+	s64 filled = 0;
 	err_t err = 0;
-	for (; n && !err; n--, from++, to++) {
-		if (*from) {
-			err = clone_entry(c, to, from, *va, 1);
-			if (err)
-				break;
+	for (i = 0; i < n; i++) {
+		if (!from[i])
+			continue;
+		if (likely(plain && clone_plain(pool, cow, to + i, from + i, &weakened))) {
+			filled++;
+			continue;
 		}
-		*va += PAGE_SIZE;
+		err = clone_entry(c, to + i, from + i, *va + i * PAGE_SIZE, 1);
+		if (err)
+			break;
+		pool = c->pool;
 	}
+	c->copied += filled;
 	copied = c->copied - copied;
-	pt_counted(to_first, c->filled);
-	pt_counted(from_first, -c->emptied);
+	pt_counted(to, c->filled + filled);
+	pt_counted(from, -c->emptied);
 	c->dst->leaves += copied;
 	if (c->op == CLONE_MOVE)
 		c->src->leaves -= copied;
+	if (c->weakened || weakened)
+		tlb_batch_add(&c->batch, *va, *va + i * PAGE_SIZE);
 	c->filled = c->emptied = 0;
-	if (c->weakened)
-		tlb_batch_add(&c->batch, start, *va);
 	c->weakened = false;
+	*va += i * PAGE_SIZE;
 	return err;
 }
 

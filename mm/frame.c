@@ -52,16 +52,22 @@ static void page_clear(struct page *page)
 	page->marks |= PAGE_ZEROED;
 }
 
-// Any state -> FREE. The checks were the caller's.
-static always_inline void page_release(struct page *page, struct pool *pool)
+// What a page was to its owner ends. The checks were the caller's.
+static always_inline void page_forget(struct page *page)
 {
-	assert(!page->mapcount && !page->pins && page->pool == pool->id);
-	trace(EVENT_FREE, frame_ref(page), 0, page->pool);
 	page->gen++;
 	if (unlikely(!(page->marks & PAGE_ZEROED)))
 		page->pool = 0; // it still holds what a pool before this one wrote
 	page->marks = 0;
 	page->pager = 0;
+}
+
+// Any state -> FREE.
+static always_inline void page_release(struct page *page, struct pool *pool)
+{
+	assert(!page->mapcount && !page->pins && page->pool == pool->id);
+	trace(EVENT_FREE, frame_ref(page), 0, page->pool);
+	page_forget(page);
 	buddy_free(page_zone(page), page, 0);
 	pool_uncharge(pool, 1);
 }
@@ -209,13 +215,21 @@ err_t frame_free(struct pool *pool, frame_t frame, u64 flags)
 	return 0;
 }
 
-bool page_free_unmapped(struct page *page, struct pool *pool)
+void pages_free(struct page *page, u64 n, struct pool *pool)
 {
-	assert(page->state == PAGE_OWNED);
-	if (page->pool != pool->id || page->mapcount || page->pins || page->marks & PAGE_SWAPCACHE)
-		return false;
-	page_release(page, pool);
-	return true;
+	for (u64 i = 0; i < n; i++) {
+		trace(EVENT_FREE, frame_ref(&page[i]), 0, pool->id);
+		page_forget(&page[i]);
+	}
+	pool_uncharge(pool, n);
+	while (n) {
+		u32 order = 63 - __builtin_clzl(n), aligned = __builtin_ctzl(page_to_pfn(page) | 1ul << MAX_ORDER);
+		if (aligned < order)
+			order = aligned;
+		buddy_free(page_zone(page), page, order);
+		page += 1ul << order;
+		n -= 1ul << order;
+	}
 }
 
 bool page_reclaim(struct page *page)

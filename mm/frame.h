@@ -52,8 +52,13 @@ static always_inline void page_unmapped(struct page *page, bool dirty, bool youn
 // presentable: MAP_ZERO, MAP_COPY from `source` (BUSY on a frame in use), else zero if it never was. The caller maps it read-only if it has
 // PAGE_SWAPCACHE afterwards. BUSY, DYING. *filled: frames zeroed or copied are counted there (BATCH_FILL a call).
 err_t page_prepare(struct page *page, struct pool *pool, u64 flags, struct page *source, u64 *filled) must_check;
-// Free a page that an unmap with UNMAP_FREE emptied (DISCARD implied); false when it may not be freed (mapped, pins, SWAPCACHE, other pool).
-bool page_free_unmapped(struct page *page, struct pool *pool);
+// May an unmap with UNMAP_FREE that emptied this page free it (DISCARD implied)?
+static always_inline bool page_freeable(const struct page *page, const struct pool *pool)
+{
+	return page->pool == pool->id && !page->mapcount && !page->pins && !(page->marks & PAGE_SWAPCACHE);
+}
+// Free n consecutive pages that are: together they go back in few and large blocks.
+void pages_free(struct page *page, u64 n, struct pool *pool);
 
 // ---- for pool.c, object.c and evict.c
 // pool_destroy: free a frame of a dying pool, whatever its marks; false: object frame, page table, or pinned.

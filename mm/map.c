@@ -267,25 +267,37 @@ static err_t map_pairs(struct mapper *m, const struct map_request *rq, u64 *done
 
 // ---- one large leaf
 
-// Its 512 frames must all be there, and presentable: BATCH_FILL of them are made so by one call.
+// Its 512 frames must all be there, and presentable. A call that looks at so many has little time to make them so: it
+// does that to a few and leaves the rest, and the mapping, to the next one.
+#define LARGE_FILL 12
+
+static err_t map_large_frame(struct mapper *m, frame_t frame)
+{
+	struct page *page = frame_lookup(m->pool, frame);
+	if (!page)
+		return -ERR_STALE;
+	if (page->mapcount == (u32)-1)
+		return -ERR_BUSY;
+	if (page->marks & PAGE_ZEROED && page->state == PAGE_OWNED)
+		return 0;
+	if (m->filled >= LARGE_FILL)
+		return -ERR_AGAIN;
+	return page_prepare(page, m->pool, 0, NULL, &m->filled);
+}
+
 static err_t map_large_prepare(struct mapper *m, frame_t frame, bool *read_only)
 {
+	u16 pool = m->pool->id;
 	for (u64 i = 0; i < PT_ENTRIES; i++) {
-		struct page *page = frame_lookup(m->pool, frame + i);
-		if (!page)
-			return -ERR_STALE;
-		if (page->mapcount == (u32)-1)
-			return -ERR_BUSY;
-		if (!(page->marks & PAGE_ZEROED) || page->state == PAGE_EVICTING) {
-			if (m->filled >= BATCH_FILL)
-				return -ERR_AGAIN;
-			err_t err = page_prepare(page, m->pool, 0, NULL, &m->filled);
+		const struct page *page = frame_check(frame + i, pool, PAGE_OWNED);
+		if (unlikely(!page || !(page->marks & PAGE_ZEROED) || page->mapcount == (u32)-1)) {
+			err_t err = map_large_frame(m, frame + i);
 			if (err)
 				return err;
 		}
-		*read_only |= page->marks & PAGE_SWAPCACHE;
+		*read_only |= pfn_to_page((u32)frame + i)->marks & PAGE_SWAPCACHE;
 	}
-	return 0;
+	return m->filled ? -ERR_AGAIN : 0;
 }
 
 static err_t map_large_slot(struct mapper *m, const struct map_request *rq, pte_t *slot)

@@ -3,9 +3,9 @@
 //
 // Invariants, between two calls:
 //	- a table other than the root has at least one entry that is not empty (so skipping over nothing is fast, and
-//nothing is wasted);
+// nothing is wasted);
 //	- word0 of a table's page counts these entries; the root's count leaves out the kernel half and the observer
-//entry;
+// entry;
 //	- tables in the stash, and tables handed back, are all zero;
 //	- leaves and held entries sit at level 0 or ARCH_LARGE_LEVEL, tokens at level 0;
 //	- mapcount of a frame == leaves and held entries that cover it.

@@ -16,6 +16,7 @@
 // A frame that is FREE and names a SWEEPING id can only lie ahead of the sweep: the pool has no frames that could become FREE behind it. Sweeps
 // take a bounded step in each pool_init once ids get short, so destroying an empty pool costs nothing.
 #include <lib/base/log.h>
+#include <lib/base/string.h>
 #include <mm/aspace.h>
 
 enum id_state { ID_UNUSED, ID_LIVE, ID_RETIRED, ID_SWEEPING };
@@ -206,10 +207,8 @@ static void id_retire(u16 id)
 
 void pool_root_init(struct pool *pool, u64 limit)
 {
-	for (u32 id = 0; id < POOLS; id++) {
-		pools[id] = NULL;
-		id_state[id] = ID_UNUSED;
-	}
+	memset(pools, 0, sizeof(pools));
+	memset(id_state, ID_UNUSED, sizeof(id_state));
 	ids_unused = POOLS - 1;
 	ids_retired = id_last = 0;
 	id_sweep = 0;

@@ -14,8 +14,29 @@ struct unmap {
 	struct unmap_result *r;
 	s64 work;
 	bool traced;
+	struct page *run, *run_end; // consecutive frames to free: they go back together
 	struct tlb_batch batch;
 };
+
+static void unmap_run_free(struct unmap *op)
+{
+	u64 pages = op->run_end - op->run;
+	if (pages)
+		pages_free(op->run, pages, op->free_pool);
+	op->r->freed += pages;
+	op->run = op->run_end = NULL;
+}
+
+static always_inline void unmap_free(struct unmap *op, struct page *page, const struct pool *pool)
+{
+	if (!page_freeable(page, pool))
+		return;
+	if (page != op->run_end) {
+		unmap_run_free(op);
+		op->run = page;
+	}
+	op->run_end = page + 1;
+}
 
 static void unmap_token(struct unmap *op, vaddr_t va, pte_t old)
 {
@@ -29,48 +50,52 @@ static void unmap_token(struct unmap *op, vaddr_t va, pte_t old)
 	op->r->tokens++;
 }
 
-static always_inline void unmap_frame(struct unmap *op, vaddr_t va, pte_t old)
+static void unmap_trace(const struct unmap *op, vaddr_t va, pte_t old)
 {
-	op->r->removed++;
-	if (unlikely(op->traced))
-		trace_write(EVENT_UNMAP, va, pte_frame(old), object_id(op->as));
-	if (unlikely(!pte_has_page(old)))
-		return;
-	struct page *page = pte_page(old);
-	page_unmapped(page, pte_dirty(old), pte_young(old));
-	if (op->free_pool && page->mapcount == 0 && page_free_unmapped(page, op->free_pool))
-		op->r->freed++;
+	trace_write(EVENT_UNMAP, va, pte_frame(old), object_id(op->as));
 }
 
 // Entries of one table. Returns where it stopped.
 static vaddr_t unmap_span(struct unmap *op, const struct pt_span *span)
 {
-	u64 removed = op->r->removed;
-	vaddr_t va = span->va;
-	s64 emptied = 0;
+	const pte_t leave = op->leave;
+	const struct pool *free_pool = op->free_pool;
+	const bool traced = op->traced;
+	s64 work = op->work, emptied = 0, removed = 0;
 	pte_t *slot = span->slot;
-	for (; slot < span->stop && op->work > 0; slot++, va += PAGE_SIZE) {
-		op->work--;
+	for (; slot < span->stop && work > 0; slot++) {
+		work--;
 		if (!*slot)
 			continue;
-		op->work -= WORK_ENTRY - 1;
-		pte_t old = pte_exchange(slot, op->leave);
+		work -= WORK_ENTRY - 1;
 		emptied++;
-		if (likely(pte_kind(old) != ENTRY_TOKEN))
-			unmap_frame(op, va, old);
-		else
-			unmap_token(op, va, old);
+		pte_t old = pte_exchange(slot, leave);
+		if (unlikely(!pte_is_leaf(old) && pte_kind(old) == ENTRY_TOKEN)) {
+			unmap_token(op, span->va + (slot - span->slot) * PAGE_SIZE, old);
+			continue;
+		}
+		removed++;
+		if (unlikely(traced))
+			unmap_trace(op, span->va + (slot - span->slot) * PAGE_SIZE, old);
+		if (unlikely(!pte_has_page(old)))
+			continue;
+		struct page *page = pte_page(old);
+		page_unmapped(page, pte_dirty(old), pte_young(old));
+		if (free_pool)
+			unmap_free(op, page, free_pool);
 	}
-	removed = op->r->removed - removed;
+	vaddr_t va = span->va + (slot - span->slot) * PAGE_SIZE;
+	op->work = work;
+	op->r->removed += removed;
 	op->as->leaves -= removed;
 	if (removed)
 		tlb_batch_add(&op->batch, span->va, va);
-	if (!op->leave)
+	if (!leave)
 		pt_counted(span->slot, -emptied);
 	return va;
 }
 
-// A large entry leaves as one; its frames may be freed one by one only, so that call does nothing else.
+// A large entry leaves as one; it is all that the call does.
 static void unmap_large(struct unmap *op, const struct pt_span *span)
 {
 	pte_t old = pte_exchange(span->slot, 0);
@@ -80,18 +105,16 @@ static void unmap_large(struct unmap *op, const struct pt_span *span)
 	pt_counted(span->slot, -1);
 	tlb_batch_add(&op->batch, span->va, span->va + pt_size(span->level));
 	if (op->traced)
-		trace_write(EVENT_UNMAP, span->va, pte_frame(old), object_id(op->as));
+		unmap_trace(op, span->va, old);
 	pt_drop_large(old);
 	if (!op->free_pool || !pte_has_page(old))
 		return;
 	struct page *page = pte_page(old);
-	for (u32 i = 0; i < PT_ENTRIES; i++) {
-		if (page[i].mapcount == 0 && page_free_unmapped(page + i, op->free_pool))
-			op->r->freed++;
-	}
+	for (u32 i = 0; i < PT_ENTRIES; i++)
+		unmap_free(op, page + i, op->free_pool);
 }
 
-static err_t unmap_run(struct unmap *op, vaddr_t va, vaddr_t end, vaddr_t *stopped)
+static err_t unmap_range(struct unmap *op, vaddr_t va, vaddr_t end, vaddr_t *stopped)
 {
 	struct pt_span span = { .va = va };
 	while (pt_next(op->as, va, end, &op->work, &span)) {
@@ -132,7 +155,8 @@ err_t aspace_unmap(struct aspace *as, u32 window, vaddr_t va, u64 count, struct 
 		.traced = pt_traced(),
 	};
 	vaddr_t stopped;
-	err = unmap_run(&op, va, va + count * PAGE_SIZE, &stopped);
+	err = unmap_range(&op, va, va + count * PAGE_SIZE, &stopped);
+	unmap_run_free(&op);
 	r->done = (stopped - va) / PAGE_SIZE;
 	tlb_batch_flush(as, &op.batch);
 	return err;

@@ -26,7 +26,6 @@ BUGS = [
     ("evict loses a lying list's entries", "evict.c", "		places_put_back(got);\n		return err;", "		return err;"),
     ("write-out without write protection", "evict.c", "		place_write_protect(&taken[i].place, page);", "		;"),
     ("write protection without flush", "evict.c", "	if (old != set)\n		tlb_flush_page(place->as, place->va);", ""),
-    ("write protection forgets D", "evict.c", "	if (pte_dirty(old))\n		page->marks |= PAGE_DIRTY;", ""),
     ("free keeps the generation", "frame.c", "	page->gen++;\n	if (unlikely", "	if (unlikely"),
     ("free of a dirty frame", "frame.c", "page->marks & (PAGE_DIRTY | PAGE_WRITEBACK) && !(flags & FREE_DISCARD)", "0"),
     ("free of a dirty frame in write-out", "frame.c", "page->marks & (PAGE_DIRTY | PAGE_WRITEBACK) && !(flags & FREE_DISCARD)",

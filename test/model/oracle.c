@@ -352,8 +352,10 @@ static void check_change(u32 i, const struct op *op, err_t err)
 	}
 	if (!alive(old) || old->pool == table_pool.id)
 		return;
-	// Unsafe content that is gone.
+	// Unsafe content that is gone; content that programs look at.
 	u64 was = before.word[i];
+	if (same_life && old->mapcount && now.word[i] != was && !wrote[i])
+		model_fail("frame %lx: content changed by the kernel while it was mapped", pfn);
 	bool gone = !same_life || (now.word[i] != was && !wrote[i]);
 	bool fill = op->kind == OP_FILL || (op->kind == OP_MAP && op->flags & (MAP_ZERO | MAP_COPY));
 	bool said = same_life ? fill && (!err || ranged(op)) : may_discard(op) && acted_on(old);
@@ -433,11 +435,11 @@ static void check_promise(const struct op *op, u64 done)
 	for (u32 as = 0; as < config.aspaces; as++)
 		for (u32 va = 0; va < config.vas; va++) {
 			pte_t e = now.entry[as][va];
-			bool from = as == op->as && va - op->va < done;
-			bool to = as == op->bs && va - op->vb < done && keeps_frame(before.entry[op->as][op->va + va - op->vb]);
-			bool cloned = op->kind == OP_CLONE && op->clone == CLONE_COW && (from || to);
+			bool cow = op->kind == OP_CLONE && op->clone == CLONE_COW;
+			bool from = cow && as == op->as && va - op->va < done;
+			bool to = cow && as == op->bs && va - op->vb < done && keeps_frame(before.entry[op->as][op->va + va - op->vb]);
 			bool writing = op->kind == OP_MARK && op->mark == MARK_BEGIN && keeps_frame(e) && pte_pfn(e) == frame_pfn[op->f];
-			if (pte_is_leaf(e) && pte_prot(e) & PROT_WRITE && (cloned || writing))
+			if (pte_is_leaf(e) && pte_prot(e) & PROT_WRITE && (from || to || writing))
 				model_fail("address space %u va %u: still writable", as, va);
 		}
 }

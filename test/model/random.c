@@ -32,6 +32,18 @@ static u8 any_frame(u8 mark)
 	return f;
 }
 
+// A frame whose content was not its owner's, if there is one.
+static u8 lazy_frame(void)
+{
+	for (u32 tries = 0; tries < 20; tries++) {
+		u8 f = rnd(frame_count);
+		const struct page *page = pfn_to_page(frame_pfn[f]);
+		if (page->state == PAGE_OWNED && !(page->marks & PAGE_ZEROED))
+			return f;
+	}
+	return any_frame(0);
+}
+
 // Mostly a place that maps something.
 static u8 any_va(u8 as)
 {
@@ -42,6 +54,15 @@ static u8 any_va(u8 as)
 			break;
 	}
 	return va;
+}
+
+// Mostly the pool whose frame is mapped there.
+static u8 any_owner(u8 as, u8 va)
+{
+	const pte_t *slot = slot_of(as, va);
+	bool frame = slot && (pte_kind(*slot) == ENTRY_LEAF || pte_kind(*slot) == ENTRY_HELD);
+	u32 owner = frame && rnd(4) ? owner_of(pfn_to_page(pte_pfn(*slot))) : NONE;
+	return owner == NONE ? rnd(config.pools) : owner;
 }
 
 static u64 one_of(const u64 *choice, u32 n)
@@ -122,7 +143,7 @@ static void fill_in(struct op *op)
 		op->token = rnd(3) * 5;
 		break;
 	case OP_UNMAP:
-		op->p = rnd(config.pools);
+		op->p = any_owner(op->as, op->va);
 		op->flags = rnd(2) ? UNMAP_TOKENS : UNMAP_FREE | UNMAP_TOKENS;
 		op->token = rnd(6) ? 0 : TOKEN;
 		break;
@@ -162,7 +183,7 @@ static struct op any_op(void)
 		.p = any_pool(),
 		.q = rnd(config.pools),
 		.f = any_frame(0),
-		.g = rnd(4) ? any_frame(0) : NONE,
+		.g = rnd(4) ? any_frame(0) : rnd(2) ? lazy_frame() : NONE,
 		.gen = any_gen(),
 		.as = rnd(config.aspaces),
 		.bs = rnd(config.aspaces),

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <string.h>
+#include <unistd.h>
+
 #include "glass.h"
 
 void glass_fail(const char *what, err_t err)
@@ -24,6 +27,11 @@ u64 glass_vm(u64 index)
 	if (err)
 		glass_fail("counter of vm", err);
 	return value;
+}
+
+u64 glass_pid(const char *text)
+{
+	return strcmp(text, "self") ? app_number(text, "PID") : (u64)getpid();
 }
 
 err_t glass_walk(u64 pid, u64 va, u32 level, struct walk *out)

@@ -15,6 +15,9 @@ u64 glass_vm(u64 index);
 // The end, with the error's text and what was asked.
 _Noreturn void glass_fail(const char *what, err_t err);
 
+// A process as the user names it: its pid, or self.
+u64 glass_pid(const char *text);
+
 struct walk {
 	u64 entry, where, kind, what;
 };

@@ -20,10 +20,10 @@ int main(int argc, char **argv)
 	struct vma vma;
 	char prot[4], name[40];
 
-	app_start(argc, argv, "maps PID\nShows the mappings of a process in the manner of /proc/PID/maps, with KiB present and in all.\n");
+	app_start(argc, argv, "maps PID|self\nShows the mappings of a process in the manner of /proc/PID/maps, with KiB present and in all.\n");
 	if (argc != 2)
 		app_usage();
-	pid = app_number(argv[1], "PID");
+	pid = glass_pid(argv[1]);
 	for (; glass_vma(pid, addr, &vma); addr = vma.end) {
 		printf("%012lx-%012lx %s%c %08lx %8lu/%lu KiB %s\n", vma.start, vma.end, glass_prot(vma.prot, prot),
 		       vma.flags & MMAP_SHARED ? 's' : 'p', vma.offset, vma.rss * (PAGE_SIZE / 1024),

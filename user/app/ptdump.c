@@ -65,10 +65,10 @@ int main(int argc, char **argv)
 {
 	u32 levels;
 
-	app_start(argc, argv, "ptdump PID\nDumps the page tables of a process: ranges, size, level and flags (D A G U X W R V).\n");
+	app_start(argc, argv, "ptdump PID|self\nDumps the page tables of a process: ranges, size, level and flags (D A G U X W R V).\n");
 	if (argc != 2)
 		app_usage();
-	pid = app_number(argv[1], "PID");
+	pid = glass_pid(argv[1]);
 	levels = glass_sys(SYSSTAT_LEVELS);
 	printf("---[ process %lu, %u levels ]---\n", pid, levels);
 	// The user half, without the last root entry: that is the frame table, the same in every process.

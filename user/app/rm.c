@@ -54,7 +54,7 @@ int main(int argc, char **argv)
 	unsigned int options;
 
 	app_start(argc, argv, "rm [-rf] FILE...\nRemoves files. -r: directories and all in them; -f: no complaint about what is not there.\n"
-			      "Files of the boot archive are read-only.\n");
+			      "Everything is as it was after the next boot.\n");
 	options = app_options(argc, argv, "rf", &first);
 	if (first == argc && !(options & FORCE))
 		app_usage();

@@ -42,11 +42,11 @@ int main(int argc, char **argv)
 	u64 pid, va;
 	u32 level;
 
-	app_start(argc, argv, "vtop PID ADDRESS\nWalks the page tables of a process, step by step, to the physical address.\n"
+	app_start(argc, argv, "vtop PID|self ADDRESS\nWalks the page tables of a process, step by step, to the physical address.\n"
 			      "Status 0: mapped, 1: not.\n");
 	if (argc != 3)
 		app_usage();
-	pid = app_number(argv[1], "PID");
+	pid = glass_pid(argv[1]);
 	va = app_number(argv[2], "ADDRESS");
 	level = glass_sys(SYSSTAT_LEVELS);
 	printf("process %lu, virtual %#lx, %u levels\n", pid, va, level);

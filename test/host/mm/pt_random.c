@@ -335,11 +335,13 @@ static void op_map_large(void)
 		if (!named(frame[pfn].ref + i, p)) {
 			expected = -ERR_STALE;
 		} else if (!frame[pfn + i].presentable || frame[pfn + i].evicting) {
-			if (filled >= BATCH_FILL)
+			if (filled >= 12)
 				expected = -ERR_AGAIN;
 			filled += !frame[pfn + i].presentable && !expected;
 		}
 	}
+	if (filled && !expected)
+		expected = -ERR_AGAIN;
 	err_t err = aspace_map(space[s], &rq, &done);
 	CHECK(err == expected && done == !err, "large map: %d, expected %d", err, expected);
 	bool swapcache = false;

@@ -6,7 +6,7 @@
  *	                      +--proc_discard--> FREE
  *
  * Invariants: a slot that is not FREE has a pid nobody else has; liveness page: pid[slot] is the pid while the process is NEW or RUN, else
- * 0; an orphan belongs to the first process; a parked wait (wait_reply) has a child to wait for.
+ * 0; an orphan belongs to init; a parked wait (wait_reply) has a child to wait for.
  */
 #include "vm.h"
 
@@ -112,28 +112,27 @@ static void wait_answer(struct proc *parent, struct proc *child)
 	(void)ipc_reply(SLOT_SELF_ENDPOINT, &reply); /* STALE: the parent was killed from outside */
 }
 
-// init (pid 0) waits too: then its children's parent is 0 and it sits in slot 0.
+// NULL: init (pid 0), which waits for none of its children.
 static struct proc *parent_of(const struct proc *p)
 {
-	u32 pid = proc_record(p)->parent;
-
-	return pid ? proc_by_pid(pid) : &procs[0];
+	return proc_by_pid(proc_record(p)->parent);
 }
 
+// Orphans belong to init: they end without a trace, and those that have ended already go now.
 static void orphans_adopt(const struct proc *gone)
 {
-	const struct proc *first = &procs[vms->globals.first];
-
 	for (u32 slot = 1; slot < PROCS; slot++) {
 		struct proc_record record = vms->proc[slot];
 
 		if (record.state == PROC_FREE || record.parent != proc_record(gone)->pid || &procs[slot] == gone)
 			continue;
-		record.parent = proc_record(first)->pid;
+		if (record.state == PROC_ZOMBIE) {
+			record_clear(&procs[slot]);
+			continue;
+		}
+		record.parent = 0;
 		proc_stage(&procs[slot], &record);
 		record_commit();
-		if (record.state == PROC_ZOMBIE && first->wait_reply && wait_matches(first, first->wait_pid, &record))
-			wait_answer(&procs[vms->globals.first], &procs[slot]);
 	}
 }
 
@@ -281,7 +280,10 @@ err_t vm_op_kill(struct request *rq, u64 pid, u64 sig)
 {
 	struct proc *self = badge_proc(rq->badge), *p;
 	s64 target = (s64)pid;
+	struct result done;
 
+	if (result_find(rq, &done))
+		return (err_t)done.status;
 	if (sig > 127 || target == -1 || target < -(s64)PID_MAX)
 		return -ERR_INVAL;
 	if (target <= 0)
@@ -294,6 +296,7 @@ err_t vm_op_kill(struct request *rq, u64 pid, u64 sig)
 	/* The machine's life hangs on the first process: only it may end itself. */
 	if (proc_slot(p) == vms->globals.first && p != self && proc_slot(self))
 		return -ERR_PERM;
+	result_stage(rq, 0, 0, 0); /* commits with the end: an orphan leaves no trace by which a successor could tell that it was killed */
 	proc_end(p, (u32)sig);
 	return p == self ? PARKED : 0;
 }
