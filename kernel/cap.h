@@ -40,7 +40,8 @@ static always_inline struct cap *cap_get(const struct captable *ct, u64 index, u
 	const char *at = (const char *)ct + index / CAP_PER_LEAF * sizeof(ct->leaf[0]);
 	struct cap *cap = *(struct cap *const *)(at + offsetof(struct captable, leaf)) + index % CAP_PER_LEAF;
 	// One right, mostly: then the bit moves to the sign.
-	bool has = __builtin_popcount(rights) == 1 ? (s32)(cap->rights << (31 - __builtin_ctz(rights))) < 0 : (cap->rights & rights) != 0;
+	bool one = __builtin_constant_p(rights) && __builtin_popcount(rights) == 1;
+	bool has = one ? (s32)(cap->rights << (31 - __builtin_ctz(rights))) < 0 : (cap->rights & rights) != 0;
 	return likely(has) ? cap : NULL;
 }
 

@@ -5,7 +5,7 @@
 #include <kernel/ipc.h>
 #include <lib/base/log.h>
 
-// Argument pages are pinned by the kernel: not a device's pin, so mm_check must not see them.
+// Argument pages are pinned by the kernel: not a device's pin, so mm_check_rest must not see them.
 static void argument_pins(s32 delta)
 {
 	for (struct thread *t = thread_list; t; t = t->all_next)
@@ -63,7 +63,7 @@ static u64 check_table(const struct captable *ct)
 u64 self_check(void)
 {
 	argument_pins(-1);
-	u64 bad = mm_check();
+	u64 bad = mm_check() + mm_check_rest(0);
 	argument_pins(1);
 	for (struct thread *t = thread_list; t; t = t->all_next) {
 		bad += check_thread(t);

@@ -49,6 +49,24 @@ slow:
 	trap_slow_call(index, label);
 }
 
+// Nothing to answer (the request was parked) and nothing to receive: the next ready thread runs.
+static always_inline bool fastpath_park(struct hart *hart, struct endpoint *ep)
+{
+	u64 map = hart->ready_map;
+	if (!map || map & (map - 1) || hart->tlb.gate >> 8)
+		return false;
+	struct thread *next = hart->ready[(u8)hart->tlb.gate];
+	struct aspace *as = next->aspace;
+	if (unlikely(!as->root))
+		return false;
+	fastpath_wait(self, ep, in_flow >> 32);
+	fastpath_dequeue(hart, next);
+	fastpath_switch(hart, self, next, as);
+	fastpath_leave(hart);
+	arch_fast_resume(&next->ctx);
+	return true;
+}
+
 // An answer to the thread that the reply word names, then the wait for the next request.
 void fastpath_reply_recv(u64 index, u64 label)
 {
@@ -62,8 +80,10 @@ void fastpath_reply_recv(u64 index, u64 label)
 	if (unlikely(ep->senders || ep->signals || ep->receivers || (u32)in_flow))
 		goto slow;
 	struct thread *client = fastpath_reply_target(self, in_reply, ep);
-	if (unlikely(!client || client->in_fault))
-		goto slow;
+	if (unlikely(!client || client->in_fault)) {
+		if (in_reply || !fastpath_park(hart, ep))
+			goto slow;
+	}
 	struct aspace *as = client->aspace;
 	if (!fastpath_may_run(hart, client, as))
 		goto slow;
@@ -76,4 +96,32 @@ void fastpath_reply_recv(u64 index, u64 label)
 slow:
 	fastpath_decline();
 	trap_slow_reply_recv(index, label);
+}
+
+// An answer to a thread that is no more urgent than the server, which goes on: the thread is ready, with the answer in its context.
+void fastpath_reply(u64 index, u64 label)
+{
+	struct hart *hart = arch_hart();
+	kernel_lock();
+	const struct cap *cap = cap_get(self->captable, index, RIGHT_ENDPOINT_RECV);
+	if (unlikely(!cap))
+		goto slow;
+	const struct endpoint *ep = cap->obj;
+	// A time slice must be running already: arming one is the slow path's.
+	if (unlikely(hart->tlb.gate >> 8 || !hart->slice_on || (u32)in_flow))
+		goto slow;
+	struct thread *client = reply_target(in_reply, ep);
+	if (unlikely(!client || client->in_fault || client->deadline || client->priority > self->priority))
+		goto slow;
+
+	// Point of no return.
+	arch_fast_deliver_later(client, offsetof(struct thread, ctx));
+	ctx_set_reg(&client->ctx, R_LABEL, label);
+	client->wait = NULL;
+	fastpath_enqueue(hart, client);
+	fastpath_leave(hart);
+	arch_fast_return(self, offsetof(struct thread, ctx), 0, 0, 0, 0, 0);
+slow:
+	fastpath_decline();
+	trap_slow_reply(index, label);
 }

@@ -9,6 +9,7 @@
 // compiler jump to them instead of making a frame for a call.
 void trap_slow_call(u64 index, u64 label);
 void trap_slow_reply_recv(u64 index, u64 label);
+void trap_slow_reply(u64 index, u64 label);
 void trap_slow_reply_map_recv(u64 index, u64 flags, u64 pool, frame_t frame, frame_t source, u64 word0, u64 word1);
 void trap_slow_fault(struct thread *t, u64 access, vaddr_t addr);
 
@@ -62,4 +63,38 @@ static always_inline void fastpath_wait(struct thread *t, struct endpoint *ep, u
 	t->wait = ep;
 	t->recv_slot = recv_slot;
 	ep->receivers = t; // a queue of one: it is linked to itself
+}
+
+// To the tail of its ready queue: all in it have its priority.
+static always_inline void fastpath_enqueue(struct hart *hart, struct thread *t)
+{
+	struct thread **head = &hart->ready[t->priority], *first = *head;
+	t->state = THREAD_READY;
+	if (first) {
+		t->next = first;
+		t->prev = first->prev;
+		first->prev->next = t;
+		first->prev = t;
+		return;
+	}
+	*head = t; // a queue of one: it is linked to itself
+	hart->ready_map |= 1ul << t->priority;
+	if (t->priority > (u8)hart->tlb.gate)
+		hart->tlb.gate = (hart->tlb.gate & ~0xfful) | t->priority;
+}
+
+// Take the head of the only ready queue that is not empty.
+static always_inline void fastpath_dequeue(struct hart *hart, struct thread *first)
+{
+	struct thread *second = first->next;
+	if (second != first) {
+		second->prev = first->prev;
+		first->prev->next = second;
+		first->next = first->prev = first;
+		hart->ready[first->priority] = second;
+		return;
+	}
+	hart->ready[first->priority] = NULL;
+	hart->ready_map = 0;
+	hart->tlb.gate &= ~0xfful;
 }

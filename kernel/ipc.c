@@ -8,10 +8,11 @@
 
 #define IPC_FLAGS(ctx) (ctx_reg(ctx, R_NR) & ~0xfful)
 
-static void set_words(struct thread *t, u64 status, u64 label, const u64 *words, u32 n)
+static always_inline void set_words(struct thread *t, u64 status, u64 label, const u64 *words, u32 n)
 {
 	ctx_set_status(&t->ctx, status);
 	ctx_set_reg(&t->ctx, R_LABEL, label);
+#pragma GCC unroll 8 // then each r_word is a constant
 	for (u32 i = 0; i < MSG_WORDS; i++)
 		ctx_set_reg(&t->ctx, r_word(i), i < n ? words[i] : 0);
 	ctx_set_reg(&t->ctx, R_FLOW, 0);
@@ -23,6 +24,7 @@ static void set_words(struct thread *t, u64 status, u64 label, const u64 *words,
 static void copy_words(struct thread *to, const struct thread *from, u64 label)
 {
 	u64 words[MSG_WORDS];
+#pragma GCC unroll 8
 	for (u32 i = 0; i < MSG_WORDS; i++)
 		words[i] = ctx_reg(&from->ctx, r_word(i));
 	set_words(to, 0, label, words, MSG_WORDS);

@@ -10,6 +10,11 @@
 
 static struct thread *deadlines; // earliest first
 
+static u64 slice_ticks(void)
+{
+	return arch_timer_hz() / 1000 * SLICE_MS;
+}
+
 static u64 ns_to_ticks(u64 ns)
 {
 	u64 hz = arch_timer_hz();
@@ -57,17 +62,17 @@ void timer_cancel(struct thread *t)
 	t->timer_next = t->timer_prev = NULL;
 }
 
+// A slice runs from when somebody first waits for the processor until it expires, also when nobody waits any more: the fast paths may then
+// queue a thread without asking for a timer.
 void timer_update(struct hart *h)
 {
 	u64 next = deadlines ? deadlines->deadline : ~0ul;
-	if (h->ready_map && h->cur) {
-		if (!h->slice_on)
-			h->slice_end = arch_time() + arch_timer_hz() / 1000 * SLICE_MS;
+	if (unlikely(h->ready_map && !h->slice_on)) {
 		h->slice_on = true;
-		next = MIN(next, h->slice_end);
-	} else {
-		h->slice_on = false;
+		h->slice_end = arch_time() + slice_ticks();
 	}
+	if (h->slice_on)
+		next = MIN(next, h->slice_end);
 	if (next < h->deadline_set) {
 		h->deadline_set = next;
 		arch_timer_set(next);

@@ -16,6 +16,7 @@ _Noreturn void trap_exception(struct thread *t, u32 exc, u64 value);        // E
 _Noreturn void trap_fp(struct thread *t);                                   // first use of the FP unit
 void fastpath_call(u64 index, u64 label);
 void fastpath_reply_recv(u64 index, u64 label);
+void fastpath_reply(u64 index, u64 label);
 void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool, frame_t frame, frame_t source, u64 word0, u64 word1);
 void fastpath_fault(struct thread *t, u64 access, vaddr_t addr);
 

@@ -23,7 +23,7 @@ struct window {
 };
 
 #define LEAF_TABLE_BITS (PAGE_SHIFT + 9) // address bits below one leaf table
-#define WALK_NONE ~0ul
+#define WALK_NONE       ~0ul
 
 struct aspace {
 	struct object obj;
@@ -41,9 +41,9 @@ struct aspace {
 	u32 observing;              // the frame table is mapped in the last root entry
 	struct aspace *next, *prev; // all address spaces, newest first, for sweeps and the self-check
 	u64 serial;                 // 1, 2, ... as they are made: a sweep goes on below the last one it finished
-	u64 walk_tag; // aspace_slot: va >> LEAF_TABLE_BITS of the leaf table found last; WALK_NONE
+	u64 walk_tag;               // aspace_slot: va >> LEAF_TABLE_BITS of the leaf table found last; WALK_NONE
 	pte_t *walk_table;
-	vaddr_t destroy_va;         // aspace_destroy_step goes on here
+	vaddr_t destroy_va; // aspace_destroy_step goes on here
 	struct window window[WINDOWS];
 };
 _Static_assert(sizeof(struct aspace) <= 1024, "ASPACE slot");
@@ -123,8 +123,8 @@ bool aspace_fault(struct aspace *as, const struct window *w, vaddr_t va, u32 acc
 // One step of a walk for vtop: the raw entry of `level` on the way to va.
 err_t aspace_walk(struct aspace *as, vaddr_t va, u32 level, u64 out[4]) must_check;
 
-// The 4K-level slot of va when all tables above exist and no large leaf is in the way, else NULL. For the fast path: the
-// last table found is remembered, so that neighbouring faults, and a fault and its answer, walk once. pt_table_give
+// The 4K-level slot of va when all tables above exist and no large leaf is in the way, else NULL. For the fast path:
+// the last table found is remembered, so that neighbouring faults, and a fault and its answer, walk once. pt_table_give
 // forgets it when a table goes.
 static always_inline pte_t *aspace_slot(struct aspace *as, vaddr_t va)
 {

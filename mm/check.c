@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The self-check: walks all page tables and the whole frame table and compares. It shares no code with the operations it checks, and needs no
-// memory: it borrows the counters themselves. First every leaf found takes one off its frame's mapcount and every frame one off its pool's
-// usage; what is left then is the difference, logged; a second walk puts everything back. Runs under the kernel lock, so nobody sees it.
+// The self-check: walks all page tables and the whole frame table and compares. It shares no code with the operations
+// it checks, and needs no memory: it borrows the counters themselves. First every leaf found takes one off its frame's
+// mapcount and every frame one off its pool's usage; what is left then is the difference, logged; a second walk puts
+// everything back. Runs under the kernel lock, so nobody sees it.
 //
 // Not bounded: for tests, power-off and people who ask.
 #include <lib/base/log.h>
@@ -22,7 +23,8 @@ static u64 differs(struct walk *walk, pfn_t pfn, const char *what, u64 expected,
 {
 	if (expected == found || walk->quiet)
 		return 0;
-	log_line("check: address space %x: frame %lx: %s: expected %lx, found %lx", object_id(walk->as), pfn, what, expected, found);
+	log_line("check: address space %x: frame %lx: %s: expected %lx, found %lx", object_id(walk->as), pfn, what,
+		 expected, found);
 	walk->bad++;
 	return 1;
 }
@@ -107,8 +109,9 @@ static u64 check_aspace(const struct aspace *as, u32 delta, bool quiet)
 
 static u64 frame_bad(const struct page *page, const char *what)
 {
-	log_line("check: frame %lx: %s: %s, pool %u, marks %x, mappings beyond those found %d, pins %u", page_to_pfn(page), what,
-		 page_state_name(page->state), page->pool, page->marks, (s32)page->mapcount, page->pins);
+	log_line("check: frame %lx: %s: %s, pool %u, marks %x, mappings beyond those found %d, pins %u",
+		 page_to_pfn(page), what, page_state_name(page->state), page->pool, page->marks, (s32)page->mapcount,
+		 page->pins);
 	return 1;
 }
 
@@ -136,7 +139,9 @@ static u64 check_frame(const struct page *page)
 	case PAGE_TABLE:
 		return pool_alive(page->pool) && !page->pins ? 0 : frame_bad(page, "expected a living pool, no pins");
 	case PAGE_OBJECT:
-		return pool_alive(page->pool) && page->word0 && !page->pins ? 0 : frame_bad(page, "expected a living pool, objects, no pins");
+		return pool_alive(page->pool) && page->word0 && !page->pins
+			       ? 0
+			       : frame_bad(page, "expected a living pool, objects, no pins");
 	default:
 		return frame_bad(page, "expected a legal state");
 	}
@@ -170,7 +175,8 @@ static u64 check_usage(void)
 	for (u32 id = 1; id < POOLS; id++) {
 		const struct pool *pool = pool_find(id);
 		if (pool && pool->usage) {
-			log_line("check: pool %u: expected as many frames as its usage, found %ld fewer", id, (s64)pool->usage);
+			log_line("check: pool %u: expected as many frames as its usage, found %ld fewer", id,
+				 (s64)pool->usage);
 			bad++;
 		}
 	}
@@ -188,7 +194,8 @@ u64 mm_check(void)
 	for (const struct aspace *as = aspaces; as; as = as->next)
 		check_aspace(as, 1, true);
 	if (tables != tables_found) {
-		log_line("check: page tables: expected %lu in use or in a stash, found %lu frames", tables_found, tables);
+		log_line("check: page tables: expected %lu in use or in a stash, found %lu frames", tables_found,
+			 tables);
 		bad++;
 	}
 	for (u32 i = 0; i < zones; i++)

@@ -7,6 +7,8 @@
 // frame whose copy nobody can have seen, since the lock is still held.
 #include <mm/pgtable.h>
 
+#define WORK_SLOW 135 // an entry that is not plain; plain ones are few enough
+
 struct cloner {
 	struct aspace *dst, *src;
 	vaddr_t shift; // destination address - source address
@@ -16,7 +18,8 @@ struct cloner {
 	u32 pool;      // the pool that was last found alive, 0 none
 	bool weakened; // an entry of the source lost a right or is gone
 	bool traced;
-	s64 filled, emptied; // entries of the tables at hand, in the destination and in the source
+	s64 work;
+	s64 filled; // entries that came to the destination's table at hand (and, moved, left the source's)
 	struct tlb_batch batch, dst_batch;
 };
 
@@ -92,7 +95,6 @@ static err_t clone_move(struct cloner *c, pte_t *to, pte_t *from, vaddr_t va)
 	}
 	pte_t e = pte_exchange(from, 0);
 	pte_fill(to, e);
-	c->emptied++;
 	c->filled++;
 	c->copied += !token;
 	c->weakened |= pte_is_leaf(e);
@@ -164,19 +166,30 @@ static always_inline bool clone_plain(u32 pool, bool cow, pte_t *to, pte_t *from
 	return true;
 }
 
+// The same for an entry that moves, D and A and all.
+static always_inline bool clone_plain_move(u32 pool, pte_t *to, pte_t *from)
+{
+	pte_t e = *from;
+	if (unlikely(!pte_is_leaf(e) || !pte_has_page(e) || *to || pte_page(e)->pool != pool))
+		return false;
+	__atomic_store_n(to, pte_exchange(from, 0), __ATOMIC_RELAXED);
+	return true;
+}
+
 // Entries that lie in one table here and in one there. *va is moved on.
 static err_t clone_table(struct cloner *c, pte_t *to, pte_t *from, u64 n, vaddr_t *va)
 {
-	const bool plain = c->op != CLONE_MOVE && !c->traced, cow = c->op == CLONE_COW;
+	const bool plain = !c->traced, move = c->op == CLONE_MOVE, cow = c->op == CLONE_COW;
 	u64 copied = c->copied, i;
 	u32 pool = c->pool;
 	bool weakened = false;
 	s64 filled = 0;
 	err_t err = 0;
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && c->work > 0; i++) {
 		if (!from[i])
 			continue;
-		if (likely(plain && clone_plain(pool, cow, to + i, from + i, &weakened))) {
+		if (likely(plain && (move ? clone_plain_move(pool, to + i, from + i)
+					  : clone_plain(pool, cow, to + i, from + i, &weakened)))) {
 			filled++;
 			continue;
 		}
@@ -184,17 +197,20 @@ static err_t clone_table(struct cloner *c, pte_t *to, pte_t *from, u64 n, vaddr_
 		if (err)
 			break;
 		pool = c->pool;
+		c->work -= WORK_SLOW;
 	}
 	c->copied += filled;
+	c->filled += filled;
 	copied = c->copied - copied;
-	pt_counted(to, c->filled + filled);
-	pt_counted(from, -c->emptied);
+	pt_counted(to, c->filled);
 	c->dst->leaves += copied;
-	if (c->op == CLONE_MOVE)
+	if (move) {
+		pt_counted(from, -c->filled);
 		c->src->leaves -= copied;
-	if (c->weakened || weakened)
+	}
+	if (c->weakened || weakened || (move && filled))
 		tlb_batch_add(&c->batch, *va, *va + i * PAGE_SIZE);
-	c->filled = c->emptied = 0;
+	c->filled = 0;
 	c->weakened = false;
 	*va += i * PAGE_SIZE;
 	return err;
@@ -218,13 +234,13 @@ static err_t clone_pages(struct cloner *c, vaddr_t *va, vaddr_t end)
 	err_t err = clone_populate(c, *va, end);
 	struct pt_span span = { .va = *va };
 	s64 work = WORK_CALL;
-	while (!err && pt_next(c->src, *va, end, &work, &span) && span.level == 0) {
+	while (!err && c->work > 0 && pt_next(c->src, *va, end, &work, &span) && span.level == 0) {
 		vaddr_t to = span.va + c->shift;
 		u64 n = span.stop - span.slot, room = PT_ENTRIES - pte_index(to, 0);
 		*va = span.va;
 		err = clone_table(c, pt_slot(c->dst, to, 0), span.slot, n < room ? n : room, va);
 	}
-	if (!err)
+	if (!err && c->work > 0)
 		*va = span.va;
 	return err;
 }
@@ -298,6 +314,7 @@ err_t aspace_clone(struct aspace *dst, u32 dwin, vaddr_t dva, struct aspace *src
 		.shift = dva - sva,
 		.op = op,
 		.list = list,
+		.work = WORK_CALL / 2,
 		.traced = pt_traced(),
 	};
 	vaddr_t va = sva;

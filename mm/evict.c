@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
-// evict: a frame leaves all the places that map it, or none. The caller's reverse map is a hint: every place is walked and must name the
-// frame, and together they must be as many as its mapcount. So a wrong list costs a retry, never data.
+// evict: a frame leaves all the places that map it, or none. The caller's reverse map is a hint: every place is walked
+// and must name the frame, and together they must be as many as its mapcount. So a wrong list costs a retry, never
+// data.
 //
 //	OWNED, mapcount n --evict, n places--> EVICTING (SWAPCACHE, word0 = token, entries hold the token)
 //	EVICTING --map (rescue) or CANCEL--> OWNED, SWAPCACHE;   EVICTING --frame_free--> FREE
 //
-// Each place is taken as it is checked (one walk per place; a place named twice finds the token the second time). If the list turns out wrong,
-// all entries are put back as they were. Nobody else sees the gap: a hart that faults on it waits for the kernel lock and finds the entry back,
-// and translations that are still cached are of entries that are valid again.
+// Each place is taken as it is checked (one walk per place; a place named twice finds the token the second time). If
+// the list turns out wrong, all entries are put back as they were. Nobody else sees the gap: a hart that faults on it
+// waits for the kernel lock and finds the entry back, and translations that are still cached are of entries that are
+// valid again.
 #include <mm/pgtable.h>
 
 #define TOKEN_LIMIT (1ul << 54)
@@ -120,7 +122,8 @@ err_t frame_evict(struct pool *pool, frame_t frame, u64 token, const u64 *places
 	return 0;
 }
 
-// A leaf loses its write right and its dirty bit, which is harvested; the page walker of another hart may race for A and D.
+// A leaf loses its write right and its dirty bit, which is harvested; the page walker of another hart may race for A
+// and D.
 static void place_write_protect(const struct place *place, struct page *page)
 {
 	pte_t old = *place->slot, set;
@@ -135,7 +138,8 @@ static void place_write_protect(const struct place *place, struct page *page)
 		tlb_flush_page(place->as, place->va);
 }
 
-// Taking the places finds one that is named twice, which would leave another one writable; then they go back, and are weakened one by one.
+// Taking the places finds one that is named twice, which would leave another one writable; then they go back, and are
+// weakened one by one.
 err_t page_write_protect(struct page *page, const u64 *places, u64 n)
 {
 	if (n > BATCH || n != page->mapcount)

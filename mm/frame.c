@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Frames: FREE <-> OWNED, moves between pools, content, marks, pins. evict.c has the way out of the page tables, object.c object frames.
+// Frames: FREE <-> OWNED, moves between pools, content, pins. mark.c has the marks, evict.c the way out of the page
+// tables, object.c object frames.
 //
 //	           alloc                       mark BEGIN (takes D, write-protects)
 //	  FREE ------------> OWNED, clean <--------------------------------+
@@ -9,8 +10,8 @@
 //	   +-------------------+  +-- move (gen + 1)                 +- mark FAIL -+
 //
 // Invariants:
-//	- FREE frames have no marks, no pins, no mappings; `pool` is the last owner, 0 when what the frame holds may not go back to it unseen
-//	- a frame whose content no pool of its owner ever wrote or zeroed lacks PAGE_ZEROED, and is filled before it is mapped or copied from
+//	- FREE frames have no marks, no pins, no mappings; `pool` is the last owner, whose the content is, or 0
+//	- a frame without PAGE_ZEROED holds another pool's content: it is filled before it is mapped or copied from
 //	- DIRTY is set by harvest (page_unmapped), by copies and by mark FAIL; cleared by mark BEGIN and by frees only
 //	- a frame's `pool` usage counts it unless it is FREE
 #include <lib/base/trace.h>
@@ -38,8 +39,8 @@ static struct buddy *page_zone(const struct page *page)
 // From the last zone down, so that DMA32 is what remains.
 static struct page *block_take(u32 order, u16 prefer_pool)
 {
-	for (u32 i = zones; i-- > 0;) {
-		struct page *page = buddy_alloc(&zone[i], order, prefer_pool);
+	for (struct buddy *buddy = zone + zones; buddy-- > zone;) {
+		struct page *page = buddy_alloc(buddy, order, prefer_pool);
 		if (likely(page))
 			return page;
 	}
@@ -68,13 +69,14 @@ static always_inline void page_release(struct page *page, struct pool *pool)
 	assert(!page->mapcount && !page->pins && page->pool == pool->id);
 	trace(EVENT_FREE, frame_ref(page), 0, page->pool);
 	page_forget(page);
-	buddy_free(page_zone(page), page, 0);
+	buddy_free_page(page_zone(page), page);
 	pool_uncharge(pool, 1);
 }
 
 // ---- alloc
 
-// A page of a block becomes the pool's. May its content be shown to the pool? Only if it is the pool's own, and it asked for that.
+// A page of a block becomes the pool's. May its content be shown to the pool? Only if it is the pool's own, and it
+// asked for that.
 static always_inline void page_own(struct page *page, const struct pool *pool, u64 flags)
 {
 	page->marks = flags & ALLOC_NOZERO && page->pool == pool->id ? PAGE_ZEROED : 0;
@@ -99,8 +101,8 @@ static void block_own(struct page *page, u64 frames, const struct pool *pool, u6
 	}
 }
 
-// Of a block of 2^order, the first `keep` frames are OWNED now; the rest goes back in the largest blocks. As long as a page is out of the
-// buddy it must not be FREE, or it would be taken for a free block's.
+// Of a block of 2^order, the first `keep` frames are OWNED now; the rest goes back in the largest blocks. As long as a
+// page is out of the buddy it must not be FREE, or it would be taken for a free block's.
 static void block_trim(struct page *page, u32 order, u64 keep)
 {
 	u64 at = 1ul << order;
@@ -115,28 +117,37 @@ static void block_trim(struct page *page, u32 order, u64 keep)
 	}
 }
 
-static err_t block_alloc(struct pool *pool, u32 order, u64 frames, u64 flags, frame_t *out)
+// One block, charged already.
+static bool block_alloc(struct pool *pool, u32 order, u64 frames, u64 flags, frame_t *out)
 {
-	err_t err = pool_charge(pool, frames, false);
-	if (unlikely(err))
-		return err;
 	struct page *page = block_take(order, pool->id);
-	if (unlikely(!page)) {
-		pool_uncharge(pool, frames);
-		return -ERR_NOMEM;
-	}
+	if (unlikely(!page))
+		return false;
 	block_own(page, frames, pool, flags);
 	if (unlikely(frames != 1ul << order))
 		block_trim(page, order, frames);
 	*out = frame_ref(page);
 	trace(EVENT_ALLOC, *out, order, pool->id);
-	return 0;
+	return true;
+}
+
+// How many blocks one call takes, charged to the pool: what its work and the pool's room allow.
+static err_t blocks_charge(struct pool *pool, u32 order, u64 frames, u64 flags, u64 *count)
+{
+	u64 work = (flags & ALLOC_LAZY ? ALLOC_WORK : BATCH_FILL) >> order;
+	u64 room = pool_room(pool) > pool->min ? (pool_room(pool) - pool->min) >> order : 0;
+	if (work && *count > work)
+		*count = work;
+	if (room && *count > room)
+		*count = room;
+	return pool_charge(pool, *count * frames, false);
 }
 
 err_t frame_alloc(struct pool *pool, u32 order, u64 count, u64 flags, frame_t *out, u64 *done)
 {
 	*done = 0;
-	if (order > MAX_ORDER || !count || count > BATCH || flags & ~ALLOC_ALL || (flags & ALLOC_RUN && count > 1ul << order))
+	if (order > MAX_ORDER || !count || count > BATCH || flags & ~(u64)ALLOC_ALL ||
+	    (flags & ALLOC_RUN && count > 1ul << order))
 		return -ERR_INVAL;
 	u64 frames = 1ul << order;
 	if (flags & ALLOC_RUN) {
@@ -145,13 +156,16 @@ err_t frame_alloc(struct pool *pool, u32 order, u64 count, u64 flags, frame_t *o
 	}
 	if (frames > BATCH_FILL)
 		flags |= ALLOC_LAZY;
-	u64 left = flags & ALLOC_LAZY ? ALLOC_WORK : BATCH_FILL;
-	for (; *done < count && left >= frames; left -= frames, ++*done) {
-		err_t err = block_alloc(pool, order, frames, flags, &out[*done]);
-		if (err)
-			return *done ? 0 : err;
-	}
-	return 0;
+	err_t err = blocks_charge(pool, order, frames, flags, &count);
+	if (err)
+		return err;
+	u64 n = 0;
+	while (n < count && block_alloc(pool, order, frames, flags, &out[n]))
+		n++;
+	if (unlikely(n < count))
+		pool_uncharge(pool, (count - n) * frames);
+	*done = n;
+	return n ? 0 : -ERR_NOMEM;
 }
 
 struct page *frame_table_alloc(struct pool *pool)
@@ -220,13 +234,17 @@ void pages_free(struct page *page, u64 n, struct pool *pool)
 	for (u64 i = 0; i < n; i++) {
 		trace(EVENT_FREE, frame_ref(&page[i]), 0, pool->id);
 		page_forget(&page[i]);
+		page[i].state = PAGE_FREE;
 	}
 	pool_uncharge(pool, n);
+	// A page still to come is FREE with order 0 and on no list, but never the mate of a block: a block of order 0
+	// that is not the last has its mate before it, and larger blocks look for mates of their own order.
 	while (n) {
-		u32 order = 63 - __builtin_clzl(n), aligned = __builtin_ctzl(page_to_pfn(page) | 1ul << MAX_ORDER);
-		if (aligned < order)
-			order = aligned;
-		buddy_free(page_zone(page), page, order);
+		pfn_t pfn = page_to_pfn(page);
+		u32 order = 0;
+		while (order < MAX_ORDER && 2ul << order <= n && !(pfn >> order & 1))
+			order++;
+		buddy_insert(page_zone(page), page, order);
 		page += 1ul << order;
 		n -= 1ul << order;
 	}
@@ -249,7 +267,8 @@ err_t frame_move(struct pool *from, struct pool *to, frame_t frame, frame_t *out
 		return -ERR_STALE;
 	if (from == to)
 		return -ERR_INVAL;
-	if (page->state == PAGE_EVICTING || page->mapcount || page->pins || page->marks & (PAGE_WRITEBACK | PAGE_SWAPCACHE))
+	if (page->state == PAGE_EVICTING || page->mapcount || page->pins ||
+	    page->marks & (PAGE_WRITEBACK | PAGE_SWAPCACHE))
 		return -ERR_BUSY;
 	err_t err = pool_charge(to, 1, false);
 	if (err)
@@ -339,98 +358,4 @@ err_t frame_pin(struct pool *pool, frame_t frame, s64 delta, paddr_t *paddr)
 	page->pins += delta;
 	*paddr = pfn_to_paddr(page_to_pfn(page));
 	return 0;
-}
-
-// ---- marks
-
-static void page_stat(const struct page *page, u64 out[4])
-{
-	out[0] = page->state | (u64)page->marks << FRAME_WORD_MARKS | (u64)page->pager << FRAME_WORD_PAGER |
-		 (u64)page->place << FRAME_WORD_PLACE;
-	out[1] = page->mapcount | (u64)page->pins << 32;
-	out[2] = page->word0;
-	out[3] = page->word1;
-}
-
-static err_t mark_flags(struct page *page, u64 set, u64 clear)
-{
-	const u64 may = 0xfful << FRAME_WORD_PAGER | (u64)PAGE_YOUNG << FRAME_WORD_MARKS;
-	if ((set | clear) & ~may)
-		return -ERR_INVAL;
-	page->pager = (page->pager & ~(clear >> FRAME_WORD_PAGER)) | set >> FRAME_WORD_PAGER;
-	page->marks = (page->marks & ~(clear >> FRAME_WORD_MARKS & PAGE_YOUNG)) | (set >> FRAME_WORD_MARKS & PAGE_YOUNG);
-	return 0;
-}
-
-static err_t mark_begin(struct page *page, const u64 *places, u64 n)
-{
-	if (page->marks & PAGE_WRITEBACK)
-		return -ERR_BUSY;
-	err_t err = page_write_protect(page, places, n);
-	if (err)
-		return err;
-	page->marks = (page->marks & ~PAGE_DIRTY) | PAGE_WRITEBACK;
-	return 0;
-}
-
-static err_t mark_end(struct page *page, bool failed)
-{
-	if (!(page->marks & PAGE_WRITEBACK))
-		return -ERR_INVAL;
-	page->marks &= ~PAGE_WRITEBACK;
-	if (failed)
-		page->marks |= PAGE_DIRTY;
-	return 0;
-}
-
-static err_t mark_words(struct page *page, u64 word0, u64 word1)
-{
-	if (page->state == PAGE_EVICTING) // word0 is the token
-		return -ERR_BUSY;
-	page->word0 = word0;
-	page->word1 = word1;
-	return 0;
-}
-
-// An EVICTING frame is in the swap cache by definition; a rescue or a free ends that.
-static err_t mark_swapcache_clear(struct page *page)
-{
-	if (page->state == PAGE_EVICTING)
-		return -ERR_BUSY;
-	page->marks &= ~PAGE_SWAPCACHE;
-	return 0;
-}
-
-err_t frame_mark(struct pool *pool, frame_t frame, u64 op, u64 a, u64 b, const u64 *places, u64 n, u64 out[4])
-{
-	struct page *page = frame_lookup(pool, frame);
-	if (!page)
-		return -ERR_STALE;
-	err_t err = 0;
-	switch (op) {
-	case MARK_STAT:
-		break;
-	case MARK_WORDS:
-		err = mark_words(page, a, b);
-		break;
-	case MARK_FLAGS:
-		err = mark_flags(page, a, b);
-		break;
-	case MARK_BEGIN:
-		err = mark_begin(page, places, n);
-		break;
-	case MARK_END:
-	case MARK_FAIL:
-		err = mark_end(page, op == MARK_FAIL);
-		break;
-	case MARK_SWAPCACHE_CLEAR:
-		err = mark_swapcache_clear(page);
-		break;
-	default:
-		err = -ERR_INVAL;
-	}
-	if (!err && op != MARK_STAT)
-		trace(EVENT_MARK, frame, op, page->marks);
-	page_stat(page, out);
-	return err;
 }

@@ -13,6 +13,11 @@
 // With any of these, or while tracing, an entry is not plain and takes the long way.
 #define MAP_SPECIAL (MAP_ZERO | MAP_COPY | MAP_IF_SAME | MAP_IF_EXCLUSIVE | MAP_HELD)
 
+#define WORK_PLAIN 50
+#define WORK_SLOW  340
+#define WORK_ZERO  560
+#define WORK_COPY  1200
+
 struct mapper {
 	struct aspace *as;
 	struct pool *pool;
@@ -21,6 +26,7 @@ struct mapper {
 	struct page *source; // MAP_COPY, MAP_IF_SAME
 	bool plain, traced;
 	u64 filled; // frames zeroed or copied so far
+	s64 work;
 	s64 fresh;  // entries that were empty, of the table at hand
 	s64 leaves; // leaves and held entries that came to it
 	struct tlb_batch batch;
@@ -103,7 +109,7 @@ static void map_replace(struct mapper *m, pte_t *slot, vaddr_t va, pte_t e, u32 
 	tlb_batch_add(&m->batch, va, va + pt_size(level));
 }
 
-// One entry, the long way. AGAIN: it needs content, and the call has filled enough frames.
+// One entry, the long way. AGAIN: the call has done enough.
 static err_t map_one(struct mapper *m, pte_t *slot, vaddr_t va, frame_t frame, u64 index)
 {
 	struct page *page = frame_lookup(m->pool, frame);
@@ -113,13 +119,14 @@ static err_t map_one(struct mapper *m, pte_t *slot, vaddr_t va, frame_t frame, u
 	if (err)
 		return err;
 	bool fill = m->flags & (MAP_ZERO | MAP_COPY) || !(page->marks & PAGE_ZEROED);
-	if (fill && m->filled >= BATCH_FILL)
+	if (m->work <= 0 || (fill && m->filled >= BATCH_FILL))
 		return -ERR_AGAIN;
 	if (m->flags & MAP_COPY && m->source == page)
 		return -ERR_INVAL;
 	err = page_prepare(page, m->pool, m->flags, m->source, &m->filled);
 	if (err)
 		return err;
+	m->work -= WORK_SLOW + (m->flags & MAP_COPY ? WORK_COPY : fill ? WORK_ZERO : 0);
 	page->mapcount++;
 	map_words(m, page, index);
 	map_replace(m, slot, va, map_entry(m, page_to_pfn(page), page->marks & PAGE_SWAPCACHE), 0);
@@ -168,7 +175,7 @@ static err_t map_table(struct mapper *m, pte_t *slot, vaddr_t va, const u64 *lis
 		.prot = m->prot,
 		.word0 = m->word0,
 	};
-	s64 plain = 0;
+	s64 plain = 0, counted = 0;
 	err_t err = 0;
 	u64 i = 0;
 	for (; i < n; i++) {
@@ -177,10 +184,13 @@ static err_t map_table(struct mapper *m, pte_t *slot, vaddr_t va, const u64 *lis
 			plain++;
 			continue;
 		}
+		m->work -= (plain - counted) * WORK_PLAIN;
+		counted = plain;
 		err = map_one(m, slot + i, va + i * PAGE_SIZE, ref, index + i);
 		if (err)
 			break;
 	}
+	m->work -= (plain - counted) * WORK_PLAIN;
 	*done += i;
 	pt_counted(slot, m->fresh + plain);
 	m->as->leaves += m->leaves + plain;
@@ -347,6 +357,7 @@ err_t aspace_map(struct aspace *as, const struct map_request *rq, u64 *done)
 		.flags = rq->flags,
 		.prot = pt_prot(rq->flags),
 		.word0 = rq->word0,
+		.work = WORK_CALL,
 		.traced = pt_traced(),
 	};
 	m.plain = !m.traced && !(rq->flags & MAP_SPECIAL);
@@ -363,7 +374,7 @@ err_t aspace_map(struct aspace *as, const struct map_request *rq, u64 *done)
 		err = map_pairs(&m, rq, done);
 	else
 		err = map_range(&m, rq, done);
-	// The frames of a list that need content are more than one call fills: the caller sees how far it came.
+	// Entries that take longer are more than one call does: the caller sees how far it came.
 	if (err == -ERR_AGAIN)
 		err = 0;
 	return map_finish(&m, err);

@@ -4,7 +4,8 @@
 // Invariants:
 //	- word1 is type | slot size << 8, never 0 in an OBJECT frame; bit i of word0: slot i is taken; at least one is
 //	- slots that are not taken are all zero, so an object starts zeroed and the frame goes back zeroed
-//	- an object smaller than the frame starts with struct object, whose type is the frame's. One as large as the frame is bare memory
+//	- an object smaller than the frame starts with struct object, whose type is the frame's
+//	- one as large as the frame is bare memory
 #include <lib/base/string.h>
 #include <mm/pool.h>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Kernel objects live in slots of object frames: one type and slot size per frame, slot bitmap in struct page, slots chosen by the creator.
+// Kernel objects live in slots of object frames: one type and slot size per frame, slot bitmap in struct page, slots
+// chosen by the creator.
 #pragma once
 
 #include <mm/page.h>
@@ -8,9 +9,9 @@ struct pool;
 
 // First field of every object.
 struct object {
-	u32 refs;  // capabilities and kernel references that name it; the slot is freed when it drops to 0
-	u8 type;   // TYPE_*
-	u8 dying;  // being torn down in steps
+	u32 refs; // capabilities and kernel references that name it; the slot is freed when it drops to 0
+	u8 type;  // TYPE_*
+	u8 dying; // being torn down in steps
 	u16 spare;
 };
 
@@ -20,9 +21,10 @@ static always_inline u32 object_id(const void *object)
 	return arch_v2p(object) >> 6;
 }
 
-// Take slot `slot` of object frame `frame` of `pool` for `type` (slot size `size`, a divisor of PAGE_SIZE). An OWNED, unmapped, unpinned
-// frame becomes OBJECT first (zeroed). Returns the zeroed slot with its header set (refs 0).
-// Errors: STALE (reference, pool), EXIST (slot taken), INVAL (frame of another type, slot out of range), BUSY (mapped or pinned), DYING.
+// Take slot `slot` of object frame `frame` of `pool` for `type` (slot size `size`, a divisor of PAGE_SIZE). An OWNED,
+// unmapped, unpinned frame becomes OBJECT first (zeroed). Returns the zeroed slot with its header set (refs 0). Errors:
+// STALE (reference, pool), EXIST (slot taken), INVAL (frame of another type, slot out of range), BUSY (mapped or
+// pinned), DYING.
 err_t object_take(struct pool *pool, frame_t frame, u32 slot, u32 type, u32 size, void **object) must_check;
 // Give a slot back (zeroed); the frame becomes OWNED again with its last slot.
 void object_put(void *object);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The frame table itself. Boot code sets `mem` and maps the array; everything is RESERVED (all zero) until it is handed to a buddy.
+// The frame table itself. Boot code sets `mem` and maps the array; everything is RESERVED (all zero) until it is handed
+// to a buddy.
 #include <mm/page.h>
 
 struct mem_info mem;

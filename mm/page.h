@@ -22,30 +22,31 @@ enum page_state {
 };
 
 // marks
-#define PAGE_DIRTY 0x01     // content differs from what the pager last wrote out; sticky
+#define PAGE_DIRTY     0x01 // content differs from what the pager last wrote out; sticky
 #define PAGE_WRITEBACK 0x02 // being written out; after a crash it counts as DIRTY
-#define PAGE_YOUNG 0x04     // was accessed since the pager last cleared this
+#define PAGE_YOUNG     0x04 // was accessed since the pager last cleared this
 #define PAGE_SWAPCACHE 0x08 // also lies in a swap slot
-#define PAGE_ZEROED 0x10    // content may be shown to the owner as it is (zeroed, or his own)
-#define PAGE_SECRET 0x20    // not in the direct map
+#define PAGE_ZEROED    0x10 // content may be shown to the owner as it is (zeroed, or his own)
+#define PAGE_SECRET    0x20 // not in the direct map
 
 struct page {
-	u32 gen;          // grows at each free and move
-	u16 pool;         // owner; while FREE the last owner
-	u8 state : 4;     // enum page_state
-	u8 order : 4;     // FREE: order of the block this page heads
-	u8 pager;         // flags of the pager's own
-	u32 mapcount;     // leaves and held entries that name the frame
-	u16 pins;         // device pins
-	u8 marks;         // PAGE_*
-	u8 place;         // node:4 zone:2 migratetype:2
+	u32 gen;      // grows at each free and move
+	u16 pool;     // owner; while FREE the last owner
+	u8 state : 4; // enum page_state
+	u8 order : 4; // FREE: order of the block this page heads
+	u8 pager;     // flags of the pager's own
+	u32 mapcount; // leaves and held entries that name the frame
+	u16 pins;     // device pins
+	u8 marks;     // PAGE_*
+	u8 place;     // node:4 zone:2 migratetype:2
 	union {
-		u64 word0; // OWNED: mapping | EVICTING: token | OBJECT: slot bitmap | TABLE: aspace id:32 entries:10 level:3
+		u64 word0; // OWNED: mapping | EVICTING: token | OBJECT: slot bitmap | TABLE: aspace id:32 entries:10
+			   // level:3
 		struct {
 			u32 prev, next; // FREE, heads of blocks: neighbours on the buddy's list, 0 none
 		};
 	};
-	u64 word1;        // OWNED: index | TABLE: va | OBJECT: type:8 slot size:16
+	u64 word1; // OWNED: index | TABLE: va | OBJECT: type:8 slot size:16
 };
 _Static_assert(sizeof(struct page) == 32, "struct page must stay 32 bytes");
 
@@ -90,8 +91,8 @@ static always_inline frame_t frame_ref(const struct page *page)
 }
 
 // The whole check of a frame reference: in range, and generation, pool and state as expected: one load, one compare.
-// The first 8 bytes are gen:32 pool:16 state:4 order:4 pager:8 (little endian); shifting left by 12 drops order and pager flags.
-// Returns NULL (the caller answers STALE) when any differs.
+// The first 8 bytes are gen:32 pool:16 state:4 order:4 pager:8 (little endian); shifting left by 12 drops order and
+// pager flags. Returns NULL (the caller answers STALE) when any differs.
 static always_inline struct page *frame_check(frame_t frame, u16 pool, enum page_state state)
 {
 	pfn_t pfn = (u32)frame;

@@ -14,7 +14,7 @@ static pte_t *pt_skip(pte_t *table, u32 level, vaddr_t *va, vaddr_t end, s64 *wo
 	for (; *work > 0 && *va < end; slot++) {
 		if (*slot)
 			return slot;
-		--*work;
+		*work -= WORK_EMPTY;
 		*va = (*va & -size) + size;
 		if (pte_index(*va, level) == 0)
 			break;

@@ -22,11 +22,12 @@
 #define PT_ENTRIES 512
 #define PROT_ALL   (PROT_READ | PROT_WRITE | PROT_EXEC)
 
-// Work is counted, so that a call stays short: an entry handled costs 16, a step of a walk 8, looking at an empty
-// entry 1.
-#define WORK_ENTRY 16
-#define WORK_STEP  8
-#define WORK_CALL  (BATCH * WORK_ENTRY)
+// Work is counted in instructions, roughly, so that a call stays below the 20,000 for which interrupts may be off. An
+// entry costs at least so much that a call never handles more than BATCH of them.
+#define WORK_CALL  15000
+#define WORK_ENTRY (WORK_CALL / BATCH + 1)
+#define WORK_STEP  20 // of a walk
+#define WORK_EMPTY 7  // an empty entry looked at
 
 static always_inline u64 pt_size(u32 level)
 {

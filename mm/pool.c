@@ -6,15 +6,17 @@
 //	- usage == frames whose struct page names the pool in a state other than FREE
 //	- pools[id] == pool for every pool that is not destroyed
 //
-//	              pool_init                pool_destroy_step           usage 0
-//	(zeroed slot) ----------> LIVE -----------------------> DYING ---------------> destroyed (id 0, limit 0, out of the tree)
+//	              pool_init         pool_destroy_step          usage 0
+//	(zeroed slot) ----------> LIVE -------------------> DYING ---------> destroyed (id 0, limit 0, not in the tree)
 //
-// Ids. A FREE frame names its last owner, who may get it back unzeroed. So an id must not serve a new pool while such frames are around:
+// Ids. A FREE frame names its last owner, who may get it back unzeroed. So an id must not serve a new pool while such
+// frames are around:
 //
 //	UNUSED --init--> LIVE --destroyed--> RETIRED --a sweep begins--> SWEEPING --it has passed all frames--> UNUSED
 //
-// A frame that is FREE and names a SWEEPING id can only lie ahead of the sweep: the pool has no frames that could become FREE behind it. Sweeps
-// take a bounded step in each pool_init once ids get short, so destroying an empty pool costs nothing.
+// A frame that is FREE and names a SWEEPING id can only lie ahead of the sweep: the pool has no frames that could
+// become FREE behind it. Sweeps take a bounded step in each pool_init once ids get short, so destroying an empty pool
+// costs nothing.
 #include <lib/base/log.h>
 #include <lib/base/string.h>
 #include <mm/aspace.h>
@@ -22,17 +24,17 @@
 enum id_state { ID_UNUSED, ID_LIVE, ID_RETIRED, ID_SWEEPING };
 
 #define ID_SWEEP_BELOW (POOLS / 2) // sweep when fewer ids than this are unused
-#define ID_SWEEP_STEP 1024         // frames per pool_init
-#define DESTROY_LOOK 1024          // frames looked at by one step of destruction
-#define DESTROY_FREE 128           // frames freed by it
+#define ID_SWEEP_STEP  1024        // frames per pool_init
+#define DESTROY_LOOK   1024        // frames looked at by one step of destruction
+#define DESTROY_FREE   128         // frames freed by it
 
 enum sweep_phase { SWEEP_ASPACES, SWEEP_FRAMES };
 
 static struct pool *pools[POOLS];
 static u8 id_state[POOLS];
 static u32 ids_unused, ids_retired;
-static u32 id_last;     // handed out last: ids go round
-static pfn_t id_sweep;  // frames before this one are swept; 0: no sweep is under way
+static u32 id_last;    // handed out last: ids go round
+static pfn_t id_sweep; // frames before this one are swept; 0: no sweep is under way
 struct pool *pool_events;
 static struct pool **pool_events_end = &pool_events;
 
@@ -87,7 +89,7 @@ bool pool_event_take(struct pool_event *event)
 }
 
 // Edge-triggered: one event when the room falls below low, the next only after it has risen above high.
-static void marks_look(struct pool *pool)
+void pool_marks_look(struct pool *pool)
 {
 	u64 room = pool_room(pool);
 	if (unlikely(!pool->crossed && room < pool->low)) {
@@ -108,7 +110,7 @@ err_t pool_set_marks(struct pool *pool, u64 low, u64 high, u64 min)
 	pool->low = low;
 	pool->high = high;
 	pool->min = min;
-	marks_look(pool);
+	pool_marks_look(pool);
 	return 0;
 }
 
@@ -121,7 +123,7 @@ void pool_set_notify(struct pool *pool, void *notify, u64 low_bits, u64 high_bit
 	pool->notify_low = low_bits;
 	pool->notify_high = high_bits;
 	pool->crossed = false;
-	marks_look(pool);
+	pool_marks_look(pool);
 }
 
 // ---- charging
@@ -136,15 +138,8 @@ err_t pool_charge(struct pool *pool, u64 n, bool table)
 	if (unlikely(n > room || room - n < reserve))
 		return -ERR_NOMEM;
 	pool->usage += n;
-	marks_look(pool);
+	pool_marks_look(pool);
 	return 0;
-}
-
-void pool_uncharge(struct pool *pool, u64 n)
-{
-	assert(pool->usage >= n);
-	pool->usage -= n;
-	marks_look(pool);
 }
 
 // ---- ids
@@ -227,12 +222,14 @@ err_t pool_init(struct pool *pool, struct pool *parent, u64 limit)
 	u16 id = id_take(pool);
 	if (!id)
 		return -ERR_NOMEM;
-	*pool = (struct pool){ .obj = pool->obj, .id = id, .parent = parent, .limit = limit, .sibling_next = parent->child };
+	*pool = (struct pool){
+		.obj = pool->obj, .id = id, .parent = parent, .limit = limit, .sibling_next = parent->child
+	};
 	if (parent->child)
 		parent->child->sibling_prev = pool;
 	parent->child = pool;
 	parent->children += limit;
-	marks_look(parent);
+	pool_marks_look(parent);
 	return 0;
 }
 
@@ -247,8 +244,8 @@ err_t pool_set_limit(struct pool *pool, u64 limit)
 		return -ERR_NOMEM;
 	parent->children += limit - pool->limit;
 	pool->limit = limit;
-	marks_look(pool);
-	marks_look(parent);
+	pool_marks_look(pool);
+	pool_marks_look(parent);
 	return 0;
 }
 
@@ -266,15 +263,15 @@ static void pool_end(struct pool *pool)
 		pool->sibling_next->sibling_prev = pool->sibling_prev;
 	if (parent) {
 		parent->children -= pool->limit;
-		marks_look(parent);
+		pool_marks_look(parent);
 	}
 	event_drop(pool);
 	id_retire(pool->id);
 	*pool = (struct pool){ .obj = pool->obj, .dying = true };
 }
 
-// Strip the pool's frames from the address spaces, newest first. No entry for them can appear behind the sweep: a dying pool's frames are
-// neither mapped nor cloned nor moved, and address spaces made since then are empty of them.
+// Strip the pool's frames from the address spaces, newest first. No entry for them can appear behind the sweep: a dying
+// pool's frames are neither mapped nor cloned nor moved, and address spaces made since then are empty of them.
 static void sweep_aspaces(struct pool *pool)
 {
 	struct aspace *as = aspaces;
@@ -294,7 +291,8 @@ static void sweep_aspaces(struct pool *pool)
 static err_t sweep_frames(struct pool *pool)
 {
 	u32 looked = 0, freed = 0;
-	for (; pool->sweep_frame < mem.limit && looked < DESTROY_LOOK && freed < DESTROY_FREE; pool->sweep_frame++, looked++) {
+	for (; pool->sweep_frame < mem.limit && looked < DESTROY_LOOK && freed < DESTROY_FREE;
+	     pool->sweep_frame++, looked++) {
 		struct page *page = pfn_to_page(pool->sweep_frame);
 		if (page->pool == pool->id && page_reclaim(page))
 			freed++;
@@ -359,8 +357,8 @@ static u64 check_one(const struct pool *pool, u32 id)
 		bad++;
 	}
 	if (pool->usage + pool->children > pool->limit) {
-		log_line("check: pool %u: expected at most %lu frames, found %lu used, %lu given to children", id, pool->limit,
-			 pool->usage, pool->children);
+		log_line("check: pool %u: expected at most %lu frames, found %lu used, %lu given to children", id,
+			 pool->limit, pool->usage, pool->children);
 		bad++;
 	}
 	return bad;

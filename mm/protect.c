@@ -8,6 +8,9 @@
 
 #define PROTECT_FLAGS (PROT_ALL | PROTECT_SPLIT | PROTECT_COLLAPSE)
 
+#define WORK_PROTECT 105
+#define WORK_SPLIT   4500
+
 struct protector {
 	struct aspace *as;
 	u64 prot;
@@ -67,10 +70,10 @@ static vaddr_t protect_span(struct protector *op, const struct pt_span *span)
 	vaddr_t va = span->va;
 	for (pte_t *slot = span->slot; slot < span->stop && op->work > 0; slot++, va += PAGE_SIZE) {
 		u32 kind = pte_kind(*slot);
-		op->work--;
+		op->work -= WORK_EMPTY;
 		if (kind != ENTRY_LEAF && kind != ENTRY_HELD)
 			continue;
-		op->work -= WORK_ENTRY - 1;
+		op->work -= WORK_PROTECT;
 		protect_entry(op, slot, va, 0);
 	}
 	return va;
@@ -104,11 +107,11 @@ static err_t protect_split(struct protector *op, vaddr_t va, vaddr_t end)
 			return -ERR_NOMEM;
 		}
 		pt_split(op->as, end, high, second, &op->batch);
-		op->work -= WORK_CALL / 4;
+		op->work -= WORK_SPLIT;
 	}
 	if (low) {
 		pt_split(op->as, va, low, table, &op->batch);
-		op->work -= WORK_CALL / 4;
+		op->work -= WORK_SPLIT;
 	}
 	return 0;
 }

@@ -3,6 +3,9 @@
 // entry.
 #include <mm/pgtable.h>
 
+#define WORK_SCAN  130
+#define WORK_LARGE 5000
+
 struct scanner {
 	struct aspace *as;
 	u64 flags;
@@ -62,7 +65,7 @@ static void scan_entry(struct scanner *op, pte_t *slot, vaddr_t va, u32 level)
 	if (op->list)
 		scan_list(op, *slot, va, level);
 	op->entries += changed || op->list;
-	op->work -= level ? WORK_CALL / 2 : WORK_ENTRY;
+	op->work -= level ? WORK_LARGE : WORK_SCAN;
 }
 
 static vaddr_t scan_span(struct scanner *op, const struct pt_span *span)
@@ -70,7 +73,7 @@ static vaddr_t scan_span(struct scanner *op, const struct pt_span *span)
 	vaddr_t va = span->va;
 	for (pte_t *slot = span->slot; slot < span->stop && op->work > 0 && op->entries < op->most;
 	     slot++, va += PAGE_SIZE) {
-		op->work--;
+		op->work -= WORK_EMPTY;
 		if (*slot)
 			scan_entry(op, slot, va, 0);
 	}

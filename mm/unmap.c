@@ -5,6 +5,11 @@
 // lock, and the flush is done before the lock is let go, so nobody can have got them meanwhile.
 #include <mm/pgtable.h>
 
+#define WORK_FREE     20  // more for an entry whose frame is freed
+#define WORK_FREE_RUN 450 // and for each run of frames: the buddy may merge it many times
+#define WORK_SPAN     100 // a table visited
+#define WORK_TABLE    400 // and one that goes
+
 struct unmap {
 	struct aspace *as;
 	struct pool *free_pool;
@@ -23,6 +28,7 @@ static void unmap_run_free(struct unmap *op)
 	u64 pages = op->run_end - op->run;
 	if (pages)
 		pages_free(op->run, pages, op->free_pool);
+	op->work -= WORK_FREE_RUN;
 	op->r->freed += pages;
 	op->run = op->run_end = NULL;
 }
@@ -61,13 +67,15 @@ static vaddr_t unmap_span(struct unmap *op, const struct pt_span *span)
 	const pte_t leave = op->leave;
 	const struct pool *free_pool = op->free_pool;
 	const bool traced = op->traced;
-	s64 work = op->work, emptied = 0, removed = 0;
+	const s64 cost = free_pool ? WORK_ENTRY + WORK_FREE : WORK_ENTRY;
+	s64 emptied = 0, removed = 0;
 	pte_t *slot = span->slot;
-	for (; slot < span->stop && work > 0; slot++) {
-		work--;
-		if (!*slot)
+	for (; slot < span->stop && op->work > 0; slot++) {
+		if (!*slot) {
+			op->work -= WORK_EMPTY;
 			continue;
-		work -= WORK_ENTRY - 1;
+		}
+		op->work -= cost;
 		emptied++;
 		pte_t old = pte_exchange(slot, leave);
 		if (unlikely(!pte_is_leaf(old) && pte_kind(old) == ENTRY_TOKEN)) {
@@ -85,7 +93,6 @@ static vaddr_t unmap_span(struct unmap *op, const struct pt_span *span)
 			unmap_free(op, page, free_pool);
 	}
 	vaddr_t va = span->va + (slot - span->slot) * PAGE_SIZE;
-	op->work = work;
 	op->r->removed += removed;
 	op->as->leaves -= removed;
 	if (removed)
@@ -106,12 +113,16 @@ static void unmap_large(struct unmap *op, const struct pt_span *span)
 	tlb_batch_add(&op->batch, span->va, span->va + pt_size(span->level));
 	if (op->traced)
 		unmap_trace(op, span->va, old);
-	pt_drop_large(old);
-	if (!op->free_pool || !pte_has_page(old))
+	if (!op->free_pool || !pte_has_page(old)) {
+		pt_drop_large(old);
 		return;
+	}
 	struct page *page = pte_page(old);
-	for (u32 i = 0; i < PT_ENTRIES; i++)
+	const bool dirty = pte_dirty(old), young = pte_young(old);
+	for (u32 i = 0; i < PT_ENTRIES; i++) {
+		page_unmapped(page + i, dirty, young);
 		unmap_free(op, page + i, op->free_pool);
+	}
 }
 
 static err_t unmap_range(struct unmap *op, vaddr_t va, vaddr_t end, vaddr_t *stopped)
@@ -127,7 +138,9 @@ static err_t unmap_range(struct unmap *op, vaddr_t va, vaddr_t end, vaddr_t *sto
 			*stopped = span.va;
 			return -ERR_INVAL;
 		}
+		u64 tables = op->as->tables;
 		pt_prune(op->as, span.va, &op->batch);
+		op->work -= WORK_SPAN + (tables - op->as->tables) * WORK_TABLE;
 	}
 	*stopped = span.va;
 	return 0;
@@ -204,7 +217,7 @@ err_t aspace_strip_pool(struct aspace *as, const struct pool *pool, vaddr_t *va)
 	s64 work = WORK_CALL;
 	// Each span costs as if all its entries were taken: the bound holds whatever is found.
 	while (pt_next(as, span.va, end, &work, &span)) {
-		u64 most = work / WORK_ENTRY + 1;
+		u64 most = work > 0 ? work / WORK_ENTRY + 1 : 1;
 		if ((u64)(span.stop - span.slot) > most)
 			span.stop = span.slot + most;
 		u64 entries = span.stop - span.slot;

@@ -242,6 +242,16 @@ static always_inline void arch_fast_save_words(u64 offset)
 		     : "memory");
 }
 
+// The words of an answer go into the context of a thread that runs later; what an answer does not deliver is zero.
+static always_inline void arch_fast_deliver_later(void *thread, u64 offset)
+{
+	asm volatile("sd a2, %1+96(%0)\n sd a3, %1+104(%0)\n sd a4, %1+112(%0)\n sd a5, %1+120(%0)\n sd a6, %1+128(%0)\n"
+		     "sd t0, %1+40(%0)\n sd t1, %1+48(%0)\n sd t2, %1+56(%0)\n"
+		     "sd zero, %1+80(%0)\n sd zero, %1+136(%0)\n"
+		     "sd zero, %1+224(%0)\n sd zero, %1+232(%0)\n sd zero, %1+240(%0)\n" ::"r"(thread), "i"(offset)
+		     : "memory");
+}
+
 // arch_return_to_user for callers without a stack frame: a jump.
 static always_inline _Noreturn void arch_fast_resume(struct arch_context *ctx)
 {

@@ -41,6 +41,8 @@ trap_entry:
 	beq	a7, s1, fastpath_reply_recv
 	li	s1, NR_REPLY_MAP_RECV
 	beq	a7, s1, fastpath_reply_map_recv
+	li	s1, NR_REPLY
+	beq	a7, s1, fastpath_reply
 	j	slow
 
 	// The fast paths decline by jumping here with every register that the user passed as it was.
@@ -51,6 +53,10 @@ trap_slow_call:
 	.global trap_slow_reply_recv
 trap_slow_reply_recv:
 	li	a7, NR_REPLY_RECV
+	j	slow
+	.global trap_slow_reply
+trap_slow_reply:
+	li	a7, NR_REPLY
 	j	slow
 	.global trap_slow_reply_map_recv
 trap_slow_reply_map_recv:

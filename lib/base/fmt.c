@@ -42,7 +42,8 @@ static void out_text(struct out *out, const struct spec *spec, const char *s)
 }
 
 // prefix: "-", "0x" or "". The digits are made from the right into a buffer that holds any 64-bit number in base 10.
-static void out_number(struct out *out, const struct spec *spec, u64 value, u32 base, const char *digits, const char *prefix)
+static void out_number(struct out *out, const struct spec *spec, u64 value, u32 base, const char *digits,
+		       const char *prefix)
 {
 	char text[24];
 	int n = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Text formatting without libc: %s %.*s %c %% %d %i %u %x %X %p with l, ll, z, h, widths, precision for strings, '-', '0' and '*'.
-// No floating point.
+// Text formatting without libc: %s %.*s %c %% %d %i %u %x %X %p with l, ll, z, h, widths, precision for strings, '-',
+// '0' and '*'. No floating point.
 #pragma once
 
 #include <stdarg.h>

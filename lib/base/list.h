@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Intrusive circular doubly linked list. An empty list, and a node on no list, points to itself; a node zeroed by its allocator must be
-// initialised before list_empty or list_remove may touch it.
+// Intrusive circular doubly linked list. An empty list, and a node on no list, points to itself; a node zeroed by its
+// allocator must be initialised before list_empty or list_remove may touch it.
 #pragma once
 
 #include <lib/base/types.h>
@@ -10,7 +10,7 @@ struct list {
 };
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
-#define list_entry(node, type, member) container_of(node, type, member)
+#define list_entry(node, type, member)  container_of(node, type, member)
 
 static always_inline void list_init(struct list *list)
 {
@@ -65,5 +65,5 @@ static always_inline struct list *list_pop(struct list *list)
 
 #define list_for_each(node, head) for (struct list *node = (head)->next; node != (head); node = node->next)
 // The body may remove `node`.
-#define list_for_each_safe(node, after, head)                                                                          \
+#define list_for_each_safe(node, after, head) \
 	for (struct list *node = (head)->next, *after = node->next; node != (head); node = after, after = node->next)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Red-black tree. Invariants: the root is black; a red node's children are black; every path from a node down to a missing child has the
-// same number of black nodes; an augmented node's value equals what `update` computes from it and its children.
+// Red-black tree. Invariants: the root is black; a red node's children are black; every path from a node down to a
+// missing child has the same number of black nodes; an augmented node's value equals what `update` computes from it and
+// its children.
 #include <lib/base/panic.h>
 #include <lib/base/rbtree.h>
 

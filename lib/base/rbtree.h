@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Intrusive red-black tree, optionally augmented (each node may cache a value computed from its subtree, a largest gap say).
+// Intrusive red-black tree, optionally augmented (each node may cache a value computed from its subtree, a largest gap
+// say).
 //
 // Insert: walk down from tree->root by your own order, remembering the link, then rb_insert(tree, node, parent, link):
 //
@@ -10,8 +11,8 @@
 //	}
 //	rb_insert(tree, node, parent, link);
 //
-// `update` (NULL: not augmented) recomputes one node's cached value from the node and its two children. rb_insert and rb_remove call it
-// where needed; whoever changes what the value is computed from calls rb_update.
+// `update` (NULL: not augmented) recomputes one node's cached value from the node and its two children. rb_insert and
+// rb_remove call it where needed; whoever changes what the value is computed from calls rb_update.
 #pragma once
 
 #include <lib/base/list.h> // container_of
@@ -37,4 +38,4 @@ struct rb_node *rb_next(const struct rb_node *node);
 struct rb_node *rb_prev(const struct rb_node *node);
 
 #define rb_entry(node, type, member) container_of(node, type, member)
-#define rb_for_each(node, tree) for (struct rb_node *node = rb_first(tree); node; node = rb_next(node))
+#define rb_for_each(node, tree)      for (struct rb_node *node = rb_first(tree); node; node = rb_next(node))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Freestanding memory and string functions. Words where both sides are aligned alike, bytes elsewhere: misaligned word accesses trap or are
-// emulated on some CPUs. Compiled with -fno-tree-loop-distribute-patterns, or gcc would turn the loops into calls to themselves.
+// Freestanding memory and string functions. Words where both sides are aligned alike, bytes elsewhere: misaligned word
+// accesses trap or are emulated on some CPUs. Compiled with -fno-tree-loop-distribute-patterns, or gcc would turn the
+// loops into calls to themselves.
 #include <lib/base/string.h>
 
 typedef u64 __attribute__((__may_alias__)) word_t;

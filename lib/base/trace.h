@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Trace points. Off: one load and one branch. On: trace_write (kernel/trace.c) stores one 48-byte record in the hart's ring.
+// Trace points. Off: one load and one branch. On: trace_write (kernel/trace.c) stores one 48-byte record in the hart's
+// ring.
 #pragma once
 
 #include <abi/abi.h>

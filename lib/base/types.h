@@ -22,13 +22,13 @@ typedef u64 frame_t; /* frame reference: generation << 32 | pfn */
 typedef u64 cptr_t;  /* index of a slot in the caller's capability table */
 typedef int err_t;   /* 0, or -ERR_x */
 
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define likely(x)     __builtin_expect(!!(x), 1)
+#define unlikely(x)   __builtin_expect(!!(x), 0)
 #define always_inline inline __attribute__((__always_inline__))
-#define must_check __attribute__((warn_unused_result))
+#define must_check    __attribute__((warn_unused_result))
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define ARRAY_SIZE(a)    (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)        ((a) < (b) ? (a) : (b))
+#define MAX(a, b)        ((a) > (b) ? (a) : (b))
 #define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a)-1))
-#define ALIGN_UP(x, a) ALIGN_DOWN((x) + (a)-1, a)
+#define ALIGN_UP(x, a)   ALIGN_DOWN((x) + (a)-1, a)

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include <base/panic.h>
 #include <base/types.h>
 
 #define STATE_MAGIC 0x4554415453514f4aul /* "JOQSTATE" */
@@ -23,7 +24,6 @@ struct state_header {
 	u32 layout;    // checksum of the record sizes and counts: a successor built otherwise starts afresh
 	u64 bytes;     // of the whole segment
 	u64 starts;    // programs that have opened it
-	u64 log_sum;   // checksum of the sealed log
 	u32 words;     // sealed words of the log; 0: none. The commit store
 	u32 spare;
 	u64 log[STATE_LOG_WORDS]; // {offset << 32 | words, word ...} ...
@@ -42,8 +42,22 @@ enum state_found {
 // Open the segment. What is there is kept only if magic, version, layout and size agree.
 enum state_found state_open(struct state *state, void *segment, u64 bytes, u32 version, u32 layout);
 
-// Stage a copy of `bytes` (whole words) to `dst` inside the segment. The log's size is a matter of the operations' design: it panics.
-void state_stage(struct state *state, void *dst, const void *src, u32 bytes);
+// One program at a time uses a segment and programs die whole: program order is enough, and this keeps the compiler to it.
+#define state_barrier() __asm__ volatile("" ::: "memory")
+
+// Stage a copy of `bytes` (whole words, a constant) to `dst` inside the segment. The log's size is a matter of the operations' design.
+static always_inline void state_stage(struct state *state, void *dst, const void *src, u32 bytes)
+{
+	u64 offset = (char *)dst - (char *)state->header;
+	u64 *log = &state->header->log[state->staged];
+
+	assert(bytes % sizeof(u64) == 0 && state->staged + 1 + bytes / sizeof(u64) <= STATE_LOG_WORDS);
+	log[0] = offset << 32 | bytes / sizeof(u64);
+	for (u32 i = 0; i < bytes / sizeof(u64); i++)
+		log[1 + i] = ((const u64 *)src)[i];
+	state->staged += 1 + bytes / sizeof(u64);
+}
+
 // Forget what is staged.
 static inline void state_drop(struct state *state)
 {

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * A slab source over pages from the system: 1 MiB chunks, aligned to themselves, cut into 64 units of 16 KiB. Unit 0 is the chunk's
- * header with all slab descriptors; a slab is one unit or four (64 KiB, aligned). From a pointer to its slab: mask, shift, one byte.
+ * A slab source over pages from the system: 1 MiB chunks, aligned to themselves, cut into 64 units of 16 KiB. Unit 0 is
+ * the chunk's header with all slab descriptors; a slab is one unit or four (64 KiB, aligned). From a pointer to its
+ * slab: mask, shift, one byte.
  *
  * A unit:	in a slab --put--> free, dirty (holds frames) --purge--> free, clean --get--> in a slab
  *
- * Small slabs grow from the bottom of a chunk and large ones from its top, dirty units first. More than ARENA_RESERVE dirty units:
- * all are purged, and chunks without a slab are unmapped but for one.
+ * Small slabs grow from the bottom of a chunk and large ones from its top, dirty units first. More than ARENA_RESERVE
+ * dirty units: all are purged, and chunks without a slab are unmapped but for one.
  *
- * Invariants: dirty is a subset of free; a chunk is in the list iff free is not 0; arena->dirty is the sum of the dirty bits.
+ * Invariants: dirty is a subset of free; a chunk is in the list iff free is not 0; arena->dirty is the sum of the dirty
+ * bits.
  */
 #include <lib/slab/arena.h>
 
-#define UNITS_ALL (~(u64)1) // unit 0 is the header
+#define UNITS_ALL   (~(u64)1) // unit 0 is the header
 #define GROUP_FIRST 0x1111111111111111
 
 _Static_assert(sizeof(struct arena_chunk) <= ARENA_UNIT, "the header fits in a unit");

@@ -5,9 +5,9 @@
 #include <lib/slab/extent.h>
 #include <lib/slab/slab.h>
 
-#define ARENA_CHUNK 0x100000 // bytes, aligned to itself
-#define ARENA_UNIT 0x4000
-#define ARENA_UNITS (ARENA_CHUNK / ARENA_UNIT)
+#define ARENA_CHUNK   0x100000 // bytes, aligned to itself
+#define ARENA_UNIT    0x4000
+#define ARENA_UNITS   (ARENA_CHUNK / ARENA_UNIT)
 #define ARENA_RESERVE 32 // units that may be free and still hold frames
 
 struct arena_chunk {

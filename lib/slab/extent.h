@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which address ranges belong to an allocator: a hash table from start address to {size, kind}, open addressing, linear probing.
- * It answers "is this pointer ours" exactly, without reading the memory the pointer names.
+ * Which address ranges belong to an allocator: a hash table from start address to {size, kind}, open addressing, linear
+ * probing. It answers "is this pointer ours" exactly, without reading the memory the pointer names.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ enum extent_kind {
 };
 
 struct extent {
-	u64 start; // 0: free entry
+	u64 start;     // 0: free entry
 	u64 size_kind; // bytes (a multiple of the page size) | kind
 };
 
@@ -30,8 +30,8 @@ struct extent_os {
 struct extent_map {
 	const struct extent_os *os;
 	struct extent *entry;
-	u64 mask;  // entries - 1
-	u64 count; // entries in use, at most half
+	u64 mask;                          // entries - 1
+	u64 count;                         // entries in use, at most half
 	struct extent first[EXTENT_FIRST]; // enough for small programs
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The slab core: objects of one size, handed out and taken back. Pure: it gets its memory from a `struct slab_source`, so the same code
- * serves malloc, servers and the host tests. One thread.
+ * The slab core: objects of one size, handed out and taken back. Pure: it gets its memory from a `struct slab_source`,
+ * so the same code serves malloc, servers and the host tests. One thread.
  *
  * A slab:
  *
@@ -17,9 +17,9 @@
  *	                     |  +--inuse == 0--> cache->empty |  (a second empty slab goes back to the source)
  *	                     +--------------- free -----------+
  *
- * Invariants: bit i of `used` is set iff object i is handed out; inuse is the number of bits; every index in the free list is below
- * `fresh` and its bit is clear; a slab is in the partial list iff 0 < inuse < count.
- * The bitmap is the truth. A link read from a free object was writable by the program, so it is checked before it is believed.
+ * Invariants: bit i of `used` is set iff object i is handed out; inuse is the number of bits; every index in the free
+ * list is below `fresh` and its bit is clear; a slab is in the partial list iff 0 < inuse < count. The bitmap is the
+ * truth. A link read from a free object was writable by the program, so it is checked before it is believed.
  */
 #include <lib/slab/slab.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Exhaustive exploration of a small world: two pools, two address spaces, three frames, two harts. Breadth first over all operations of a fixed
-// table, from several starts; a state is what oracle_hash makes of it. A state is reached again by replaying the operations that led to it,
-// so nothing needs to be saved but one operation per state.
+// Exhaustive exploration of a small world: two pools, two address spaces, three frames, two harts. Breadth first over
+// all operations of a fixed table, from several starts; a state is what oracle_hash makes of it. A state is reached
+// again by replaying the operations that led to it, so nothing needs to be saved but one operation per state.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +9,9 @@
 
 #include <test/model/world.h>
 
-#define OPS_MAX 512
-#define STATES_MAX (1u << 20)
-#define DEPTH_MAX 64
+#define OPS_MAX     512
+#define STATES_MAX  (1u << 20)
+#define DEPTH_MAX   64
 #define CHECK_EVERY 16 // new states between the kernel's own self-checks
 
 static const struct config small = { .pools = 2, .aspaces = 2, .vas = 3, .frames = 3, .stash = 4, .limit = 3 };
@@ -57,7 +57,13 @@ static void add_evict_ops(u8 f)
 {
 	for (u8 lie = LIE_NOT; lie <= LIE_OTHER; lie++)
 		for (u64 flags = 0; flags <= EVICT_PARTIAL; flags += EVICT_PARTIAL)
-			add((struct op){ .kind = OP_EVICT, .p = OWNER, .f = f, .vb = 2, .lie = lie, .flags = flags, .token = TOKEN });
+			add((struct op){ .kind = OP_EVICT,
+					 .p = OWNER,
+					 .f = f,
+					 .vb = 2,
+					 .lie = lie,
+					 .flags = flags,
+					 .token = TOKEN });
 	add((struct op){ .kind = OP_EVICT, .p = OWNER, .f = f, .flags = EVICT_CANCEL });
 	add((struct op){ .kind = OP_EVICT, .p = 1, .f = f, .token = TOKEN });
 	add((struct op){ .kind = OP_MARK, .p = OWNER, .f = f, .mark = MARK_BEGIN });
@@ -75,11 +81,21 @@ static void add_map_ops(u8 f)
 	for (u8 as = 0; as < 2; as++)
 		for (u8 va = 0; va < 2; va++)
 			for (u32 i = 0; i < 5; i++)
-				add((struct op){ .kind = OP_MAP, .p = OWNER, .f = f, .g = how[i] & MAP_COPY ? (f + 1) % 3 : NONE, .as = as,
-						 .va = va + as, .flags = how[i], .token = 9 });
+				add((struct op){ .kind = OP_MAP,
+						 .p = OWNER,
+						 .f = f,
+						 .g = how[i] & MAP_COPY ? (f + 1) % 3 : NONE,
+						 .as = as,
+						 .va = va + as,
+						 .flags = how[i],
+						 .token = 9 });
 	add((struct op){ .kind = OP_MAP, .p = 1, .f = f, .g = NONE, .flags = PROT_READ });
 	add((struct op){ .kind = OP_MAP, .p = OWNER, .f = f, .g = NONE, .gen = -1, .flags = PROT_READ });
-	add((struct op){ .kind = OP_MAP, .p = OWNER, .f = f, .g = NONE, .flags = PROT_READ | PROT_WRITE | MAP_IF_SAME | MAP_IF_EXCLUSIVE });
+	add((struct op){ .kind = OP_MAP,
+			 .p = OWNER,
+			 .f = f,
+			 .g = NONE,
+			 .flags = PROT_READ | PROT_WRITE | MAP_IF_SAME | MAP_IF_EXCLUSIVE });
 }
 
 static void add_range_ops(u8 as)
@@ -87,7 +103,8 @@ static void add_range_ops(u8 as)
 	for (u8 n = 1; n <= 3; n += 2) {
 		add((struct op){ .kind = OP_UNMAP, .as = as, .va = n == 1, .n = n, .flags = UNMAP_TOKENS });
 		for (u8 p = 0; p < 2; p++)
-			add((struct op){ .kind = OP_UNMAP, .as = as, .va = n == 1, .n = n, .p = p, .flags = UNMAP_FREE });
+			add((struct op){
+				.kind = OP_UNMAP, .as = as, .va = n == 1, .n = n, .p = p, .flags = UNMAP_FREE });
 		for (u64 prot = 0; prot <= (PROT_READ | PROT_WRITE); prot += prot ? 2 : 1)
 			add((struct op){ .kind = OP_PROTECT, .as = as, .va = n == 1, .n = n, .flags = prot });
 	}
@@ -136,7 +153,10 @@ static bool seen_add(u64 hash)
 }
 
 // Where an exploration starts: frames shared, evicted, in write-out, so that the interesting states are near.
-#define START(...) { (const struct op[]){ __VA_ARGS__ }, sizeof((const struct op[]){ __VA_ARGS__ }) / sizeof(struct op) }
+#define START(...) \
+	{ \
+		(const struct op[]){ __VA_ARGS__ }, sizeof((const struct op[]){ __VA_ARGS__ }) / sizeof(struct op) \
+	}
 #define RW (PROT_READ | PROT_WRITE)
 
 static const struct start {
@@ -144,10 +164,13 @@ static const struct start {
 	u32 count;
 } starts[] = {
 	START({ .kind = OP_SWITCH, .hart = 1, .as = 1 }),
-	START({ .kind = OP_ALLOC, .p = 0, .n = 2 }, { .kind = OP_MAP, .as = 0, .va = 0, .f = 0, .p = OWNER, .g = NONE, .n = 1, .flags = RW },
-	      { .kind = OP_ACCESS, .va = 0, .write = true }, { .kind = OP_CLONE, .as = 0, .bs = 1, .n = 3, .clone = CLONE_SHARE },
+	START({ .kind = OP_ALLOC, .p = 0, .n = 2 },
+	      { .kind = OP_MAP, .as = 0, .va = 0, .f = 0, .p = OWNER, .g = NONE, .n = 1, .flags = RW },
+	      { .kind = OP_ACCESS, .va = 0, .write = true },
+	      { .kind = OP_CLONE, .as = 0, .bs = 1, .n = 3, .clone = CLONE_SHARE },
 	      { .kind = OP_ACCESS, .hart = 1, .va = 0 }),
-	START({ .kind = OP_ALLOC, .p = 0, .n = 1 }, { .kind = OP_MAP, .as = 0, .va = 0, .f = 0, .p = OWNER, .g = NONE, .n = 1, .flags = RW },
+	START({ .kind = OP_ALLOC, .p = 0, .n = 1 },
+	      { .kind = OP_MAP, .as = 0, .va = 0, .f = 0, .p = OWNER, .g = NONE, .n = 1, .flags = RW },
 	      { .kind = OP_ACCESS, .va = 0, .write = true }, { .kind = OP_EVICT, .p = 0, .f = 0, .token = TOKEN },
 	      { .kind = OP_MARK, .p = 0, .f = 0, .mark = MARK_BEGIN }),
 	START({ .kind = OP_ALLOC, .p = 0, .n = 2 }, { .kind = OP_ALLOC, .p = 1, .n = 1 },
@@ -171,10 +194,11 @@ static void replay(u32 start, u32 state)
 		(void)world_step(&ops[path[d]]);
 }
 
+// Of processor time: how far it comes does not depend on what else the machine does.
 static u64 milliseconds(void)
 {
 	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
 	return ts.tv_sec * 1000ul + ts.tv_nsec / 1000000;
 }
 
@@ -211,9 +235,9 @@ static void explore_from(u32 start, u64 ms)
 	seen_add(oracle_hash());
 	for (; at < state_count && milliseconds() < stop; at++)
 		expand(start, at, &transitions);
-	printf("explore: start %u: all states within %u operations%s: %u states seen, %u expanded, %lu transitions\n", start,
-	       at < state_count ? states[at].depth : states[state_count - 1].depth + 1, at < state_count ? "" : " (that is all there are)",
-	       state_count, at, transitions);
+	printf("explore: start %u: all states within %u operations%s: %u states seen, %u expanded, %lu transitions\n",
+	       start, at < state_count ? states[at].depth : states[state_count - 1].depth + 1,
+	       at < state_count ? "" : " (that is all there are)", state_count, at, transitions);
 	fflush(stdout);
 }
 

@@ -2,7 +2,8 @@
 // The model checker of the frame table and the page tables.
 //
 //	model [--steps N] [--seed S] [--explore SECONDS]
-// Without arguments: as much as JJOK_TEST (quick, full) asks for.
+// Without arguments: as much as JJOK_TEST (quick, full) asks for. test/host/mm/test_model.py takes it further, without
+// sanitizers.
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ int main(int argc, char **argv)
 	};
 	const char *test = getenv("JJOK_TEST");
 	bool quick = test && !strcmp(test, "quick");
-	u64 steps = quick ? 200000 : 3000000, seconds = quick ? 2 : 20, seed = 1;
+	u64 steps = quick ? 100000 : 1500000, seconds = quick ? 1 : 12, seed = 1;
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		u64 value = optarg ? strtoull(optarg, NULL, 0) : 0;
 		if (c == 'n')

@@ -6,15 +6,15 @@
 Run it after changing the oracle or the generator. Each bug is (name, file, text, replacement); text must occur in the file.
 """
 import argparse
-import glob
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, f"{ROOT}/test/host/mm")
+import test_model  # noqa: E402
 
 BUGS = [
     ("unmap forgets D", "frame.h", "page->marks |= (dirty ? PAGE_DIRTY : 0) | ", "page->marks |= "),
@@ -28,31 +28,62 @@ BUGS = [
     ("write protection without flush", "evict.c", "	if (old != set)\n		tlb_flush_page(place->as, place->va);", ""),
     ("free keeps the generation", "frame.c", "	page->gen++;\n	if (unlikely", "	if (unlikely"),
     ("free of a dirty frame", "frame.c", "page->marks & (PAGE_DIRTY | PAGE_WRITEBACK) && !(flags & FREE_DISCARD)", "0"),
-    ("free of a dirty frame in write-out", "frame.c", "page->marks & (PAGE_DIRTY | PAGE_WRITEBACK) && !(flags & FREE_DISCARD)",
+    ("free of a dirty frame in write-out", "frame.c",
+     "page->marks & (PAGE_DIRTY | PAGE_WRITEBACK) && !(flags & FREE_DISCARD)",
      "page->marks & PAGE_DIRTY && !(flags & FREE_DISCARD)"),
-    ("free of a mapped frame", "frame.c", "	if (page->mapcount || page->pins)\n		return -ERR_BUSY;\n	if (page->marks",
-     "	if (page->pins)\n		return -ERR_BUSY;\n	if (page->marks"),
+    ("free of a mapped frame", "frame.c",
+     "	if (page->mapcount || page->pins)\n"
+     "		return -ERR_BUSY;\n"
+     "	if (page->marks",
+     "	if (page->pins)\n"
+     "		return -ERR_BUSY;\n"
+     "	if (page->marks"),
     ("NOZERO for everybody", "frame.c", "flags & ALLOC_NOZERO && page->pool == pool->id ?", "flags & ALLOC_NOZERO ?"),
     ("never shown, but taken for his own", "frame.c", "		page->pool = 0; // it still", "		; // it still"),
-    ("lazy frame shown as it is", "frame.c", "	} else if (unlikely(!(page->marks & PAGE_ZEROED))) {\n		page_clear(page);\n		++*filled;",
-     "	} else if (unlikely(!(page->marks & PAGE_ZEROED))) {\n		page->marks |= PAGE_ZEROED;\n		++*filled;"),
+    ("lazy frame shown as it is", "frame.c",
+     "	} else if (unlikely(!(page->marks & PAGE_ZEROED))) {\n"
+     "		page_clear(page);\n"
+     "		++*filled;",
+     "	} else if (unlikely(!(page->marks & PAGE_ZEROED))) {\n"
+     "		page->marks |= PAGE_ZEROED;\n"
+     "		++*filled;"),
     ("copy of what was never shown", "frame.c", "	if (unlikely(!(source->marks & PAGE_ZEROED)))\n		page_clear(source);", ""),
     ("a copy is clean", "frame.c", "page->marks |= PAGE_ZEROED | PAGE_DIRTY;", "page->marks |= PAGE_ZEROED;"),
     ("move keeps the generation", "frame.c", "	page->gen++;\n	page->pool = to->id;", "	page->pool = to->id;"),
-    ("move of a mapped frame", "frame.c", "page->state == PAGE_EVICTING || page->mapcount || page->pins || page->marks & (PAGE_WRITEBACK",
+    ("move of a mapped frame", "frame.c",
+     "page->state == PAGE_EVICTING || page->mapcount || page->pins || page->marks & (PAGE_WRITEBACK",
      "page->state == PAGE_EVICTING || page->pins || page->marks & (PAGE_WRITEBACK"),
     ("move forgets DIRTY", "frame.c", "page->marks &= ~PAGE_YOUNG;", "page->marks &= ~(PAGE_YOUNG | PAGE_DIRTY);"),
-    ("a reference works for every pool", "page.h", "return likely((head ^ want) << 12 == 0)", "return likely(((head ^ want) & 0x000f0000fffffffful) == 0)"),
+    ("a reference works for every pool", "page.h",
+     "return likely((head ^ want) << 12 == 0)",
+     "return likely(((head ^ want) & 0x000f0000fffffffful) == 0)"),
     ("a stale reference works", "page.h", "return likely((head ^ want) << 12 == 0)", "return likely((head ^ want) >> 32 << 44 == 0)"),
-    ("END cleans what was written since", "frame.c", "	page->marks &= ~PAGE_WRITEBACK;\n	if (failed)",
-     "	page->marks &= ~(PAGE_WRITEBACK | PAGE_DIRTY);\n	if (failed)"),
+    ("END cleans what was written since", "frame.c",
+     "	page->marks &= ~PAGE_WRITEBACK;\n"
+     "	if (failed)",
+     "	page->marks &= ~(PAGE_WRITEBACK | PAGE_DIRTY);\n"
+     "	if (failed)"),
     ("FAIL cleans", "frame.c", "		page->marks |= PAGE_DIRTY;\n	return 0;", "		;\n	return 0;"),
-    ("filling a mapped frame", "frame.c", "return page->mapcount || page->state == PAGE_EVICTING ||", "return page->state == PAGE_EVICTING ||"),
+    ("filling a mapped frame", "frame.c",
+     "return page->mapcount || page->state == PAGE_EVICTING ||",
+     "return page->state == PAGE_EVICTING ||"),
     ("object slot not cleared", "object.c", "	memset(object, 0, size);", "	memset(object, 1, size);"),
-    ("object frame from a dirty frame", "object.c", "page->marks & (PAGE_DIRTY | PAGE_WRITEBACK | PAGE_SWAPCACHE)", "page->marks & PAGE_SWAPCACHE"),
+    ("object frame from a dirty frame", "object.c",
+     "page->marks & (PAGE_DIRTY | PAGE_WRITEBACK | PAGE_SWAPCACHE)",
+     "page->marks & PAGE_SWAPCACHE"),
     ("a dying pool maps", "map.c", "	if (rq->pool->dying)\n		return -ERR_DYING;", ""),
-    ("destroy frees pinned frames", "frame.c", "|| page->mapcount || page->pins)\n		return false;\n	page_release", "|| page->mapcount)\n		return false;\n	page->pins = 0;\n	page_release"),
-    ("unmap without flush", "unmap.c", "	r->done = (stopped - va) / PAGE_SIZE;\n	tlb_batch_flush(as, &op.batch);", "	r->done = (stopped - va) / PAGE_SIZE;"),
+    ("destroy frees pinned frames", "frame.c",
+     "|| page->mapcount || page->pins)\n"
+     "		return false;\n"
+     "	page_release",
+     "|| page->mapcount)\n"
+     "		return false;\n"
+     "	page->pins = 0;\n"
+     "	page_release"),
+    ("unmap without flush", "unmap.c",
+     "	r->done = (stopped - va) / PAGE_SIZE;\n"
+     "	tlb_batch_flush(as, &op.batch);",
+     "	r->done = (stopped - va) / PAGE_SIZE;"),
     ("strip without flush", "unmap.c", "	tlb_batch_flush(as, &batch);\n	*va = span.va;", "	*va = span.va;"),
     ("clone leaves the source writable", "clone.c", "			e = clone_weaken(c, from, e);", "			;"),
     ("clone without flush", "clone.c", "	tlb_batch_flush(src, &c.batch);", ""),
@@ -61,7 +92,9 @@ BUGS = [
     ("map writable in the swap cache", "map.c", "read_only ? m->prot & ~PROT_WRITE : m->prot", "m->prot"),
     ("map over an entry without dropping it", "map.c", "		pt_drop(old);", "		;"),
     ("map over an entry without flush", "map.c", "	tlb_batch_add(&m->batch, va, va + pt_size(level));", ""),
-    ("protect grants write in the swap cache", "protect.c", "page[i].mapcount != 1 || page[i].marks & PAGE_SWAPCACHE", "page[i].mapcount != 1"),
+    ("protect grants write in the swap cache", "protect.c",
+     "page[i].mapcount != 1 || page[i].marks & PAGE_SWAPCACHE",
+     "page[i].mapcount != 1"),
     ("protect forgets D", "protect.c", "		protect_mark(old, level);", "		;"),
     ("protect without flush", "protect.c", "	tlb_batch_add(&op->batch, va, va + pt_size(level));", ""),
     ("scan clears D without flush", "scan.c", "		tlb_batch_add(&op->batch, va, va + pt_size(level));", "		;"),
@@ -73,15 +106,7 @@ BUGS = [
 ]
 
 
-def build(tree, gen):
-    files = re.findall(r"\S+\.c", " ".join(line for line in open(f"{ROOT}/test/model/files.mk") if "SRCS" in line))
-    files += ["test/host/mm/machine.c"] + ["mm/" + os.path.basename(f) for f in glob.glob(f"{tree}/mm/*.c")
-                                          if os.path.basename(f) not in ("observe.c", "directmap.c")]
-    cmd = ["gcc", "-std=gnu11", "-O1", "-g", "-w", "-Itest/host/arch", "-Itest/host", "-I.", f"-I{gen}", "-Ilib", "-o", "model"]
-    return subprocess.run(cmd + files, cwd=tree, stderr=subprocess.PIPE, text=True)
-
-
-def try_bug(bug, steps, gen):
+def try_bug(bug, steps):
     name, file, text, replacement = bug
     with tempfile.TemporaryDirectory() as tree:
         for part in ("mm", "test", "arch", "lib"):
@@ -92,10 +117,10 @@ def try_bug(bug, steps, gen):
             return "the text to replace is gone: update mutate.py"
         with open(path, "w") as f:
             f.write(source.replace(text, replacement))
-        built = build(tree, gen)
-        if built.returncode:
-            return "does not compile: " + built.stderr.splitlines()[0]
-        run = subprocess.run(["./model", "--explore", "0", "--steps", str(steps)], cwd=tree, capture_output=True, text=True, timeout=600)
+        errors = test_model.build(f"{tree}/model.run", tree, "-O1")
+        if errors:
+            return "does not compile: " + errors.splitlines()[0]
+        run = subprocess.run([f"{tree}/model.run", "--explore", "0", "--steps", str(steps)], cwd=tree, capture_output=True, text=True, timeout=600)
         if run.returncode == 0:
             return "NOT FOUND"
         line = next((x for x in run.stderr.splitlines() if "violation" in x or "panic" in x or "check:" in x), f"status {run.returncode}")
@@ -106,12 +131,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=1000000)
     parser.add_argument("--only", default="")
-    parser.add_argument("--gen", default=f"{ROOT}/build/riscv64/gen")
     args = parser.parse_args()
     missed = 0
     for bug in BUGS:
         if args.only in bug[0]:
-            result = try_bug(bug, args.steps, args.gen)
+            result = try_bug(bug, args.steps)
             missed += not result.startswith("found")
             print(f"{bug[0]:45} {result}", flush=True)
     print(f"{missed} not found")

@@ -8,7 +8,9 @@
 
 #define CHECK_EVERY 512 // steps between the kernel's own self-checks
 
-static const struct config large = { .pools = 3, .aspaces = 3, .vas = VAS_MAX, .frames = 32, .limit = 6, .races = true };
+static const struct config large = {
+	.pools = 3, .aspaces = 3, .vas = VAS_MAX, .frames = 32, .limit = 6, .races = true
+};
 
 static u8 any_pool(void)
 {
@@ -26,7 +28,8 @@ static u8 any_frame(u8 mark)
 	u8 f = rnd(frame_count);
 	for (u32 tries = 0; tries < 20 && rnd(12); tries++, f = rnd(frame_count)) {
 		const struct page *page = pfn_to_page(frame_pfn[f]);
-		if ((page->state == PAGE_OWNED || page->state == PAGE_EVICTING) && owner_of(page) != NONE && (page->marks & mark || !mark || tries > 12))
+		if ((page->state == PAGE_OWNED || page->state == PAGE_EVICTING) && owner_of(page) != NONE &&
+		    (page->marks & mark || !mark || tries > 12))
 			break;
 	}
 	return f;
@@ -76,7 +79,8 @@ static u64 map_flags(void)
 {
 	u64 prot = ONE_OF(PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC);
 	u64 how = ONE_OF(0, 0, 0, MAP_ZERO, MAP_COPY, MAP_HELD, MAP_TOUCH, MAP_HELD | MAP_ZERO);
-	u64 condition = ONE_OF(0, 0, MAP_IF_EMPTY, MAP_IF_TOKEN, MAP_IF_SAME, MAP_IF_EXCLUSIVE, MAP_IF_SAME | MAP_IF_EXCLUSIVE);
+	u64 condition = ONE_OF(0, 0, MAP_IF_EMPTY, MAP_IF_TOKEN, MAP_IF_SAME, MAP_IF_EXCLUSIVE,
+			       MAP_IF_SAME | MAP_IF_EXCLUSIVE);
 	return prot | how | condition;
 }
 
@@ -84,9 +88,10 @@ static u64 map_flags(void)
 static u8 any_kind(void)
 {
 	static const u8 weight[OP_KINDS] = {
-		[OP_ALLOC] = 12, [OP_FREE] = 8, [OP_MOVE] = 3, [OP_FILL] = 3, [OP_MARK] = 14, [OP_PIN] = 1, [OP_UNPIN] = 2,
-		[OP_EVICT] = 12, [OP_TAKE] = 1, [OP_PUT] = 2, [OP_MAP] = 24, [OP_UNMAP] = 5, [OP_PROTECT] = 5, [OP_SCAN] = 3,
-		[OP_CLONE] = 6, [OP_ACCESS] = 30, [OP_SWITCH] = 3, [OP_DESTROY] = 1, [OP_CREATE] = 2, [OP_LIMIT] = 1,
+		[OP_ALLOC] = 12,     [OP_FREE] = 8,      [OP_MOVE] = 3,    [OP_FILL] = 3,   [OP_MARK] = 14,
+		[OP_PIN] = 1,        [OP_UNPIN] = 2,     [OP_EVICT] = 12,  [OP_TAKE] = 1,   [OP_PUT] = 2,
+		[OP_MAP] = 24,       [OP_UNMAP] = 5,     [OP_PROTECT] = 5, [OP_SCAN] = 3,   [OP_CLONE] = 6,
+		[OP_ACCESS] = 30,    [OP_SWITCH] = 3,    [OP_DESTROY] = 1, [OP_CREATE] = 2, [OP_LIMIT] = 1,
 		[OP_AS_DESTROY] = 1, [OP_AS_CREATE] = 2,
 	};
 	static u32 sum;
@@ -129,7 +134,8 @@ static void fill_in(struct op *op)
 		break;
 	case OP_MARK:
 		op->f = any_frame(rnd(2) ? PAGE_DIRTY : PAGE_WRITEBACK);
-		op->mark = ONE_OF(MARK_WORDS, MARK_FLAGS, MARK_BEGIN, MARK_BEGIN, MARK_END, MARK_FAIL, MARK_SWAPCACHE_CLEAR);
+		op->mark = ONE_OF(MARK_WORDS, MARK_FLAGS, MARK_BEGIN, MARK_BEGIN, MARK_END, MARK_FAIL,
+				  MARK_SWAPCACHE_CLEAR);
 		op->flags = op->mark == MARK_FLAGS ? rnd(256) << FRAME_WORD_PAGER : rnd(1000);
 		op->token = op->mark == MARK_FLAGS ? (u64)PAGE_YOUNG << FRAME_WORD_MARKS : rnd(1000);
 		break;
@@ -183,7 +189,9 @@ static struct op any_op(void)
 		.p = any_pool(),
 		.q = rnd(config.pools),
 		.f = any_frame(0),
-		.g = rnd(4) ? any_frame(0) : rnd(2) ? lazy_frame() : NONE,
+		.g = rnd(4)   ? any_frame(0)
+		     : rnd(2) ? lazy_frame()
+			      : NONE,
 		.gen = any_gen(),
 		.as = rnd(config.aspaces),
 		.bs = rnd(config.aspaces),

@@ -25,14 +25,17 @@ static u64 step;
 
 void op_print(const struct op *op, err_t err)
 {
-	static const char *const names[] = { "alloc", "free", "move", "fill", "mark", "pin", "unpin", "evict", "take", "put", "map", "unmap",
-					     "protect", "scan", "clone", "access", "switch", "destroy", "create", "limit", "as_destroy",
-					     "as_create" };
+	static const char *const names[] = { "alloc",   "free",  "move",       "fill",     "mark",   "pin",
+					     "unpin",   "evict", "take",       "put",      "map",    "unmap",
+					     "protect", "scan",  "clone",      "access",   "switch", "destroy",
+					     "create",  "limit", "as_destroy", "as_create" };
 	_Static_assert(sizeof(names) / sizeof(names[0]) == OP_KINDS, "a name each");
-	fprintf(stderr, "  %-10s hart %u p %x q %x f %x g %x gen %d as %x bs %x va %u vb %u n %u mark %u clone %u lie %u slot %u order %u "
-			"write %d flags %lx token %lx -> %d\n",
-		names[op->kind], op->hart, op->p, op->q, op->f, op->g, op->gen, op->as, op->bs, op->va, op->vb, op->n, op->mark, op->clone,
-		op->lie, op->slot, op->order, op->write, op->flags, op->token, err);
+	fprintf(stderr,
+		"  %-10s hart %u p %x q %x f %x g %x gen %d as %x bs %x va %u vb %u n %u mark %u clone %u lie %u slot "
+		"%u order %u "
+		"write %d flags %lx token %lx -> %d\n",
+		names[op->kind], op->hart, op->p, op->q, op->f, op->g, op->gen, op->as, op->bs, op->va, op->vb, op->n,
+		op->mark, op->clone, op->lie, op->slot, op->order, op->write, op->flags, op->token, err);
 }
 
 void model_fail(const char *fmt, ...)
@@ -92,7 +95,8 @@ static u64 places_of(const struct op *op)
 	for (u32 as = 0; as < config.aspaces; as++)
 		for (u32 va = 0; va < config.vas; va++) {
 			pte_t *slot = slot_of(as, va);
-			if (slot && (pte_kind(*slot) == ENTRY_LEAF || pte_kind(*slot) == ENTRY_HELD) && pte_pfn(*slot) == frame_pfn[op->f])
+			if (slot && (pte_kind(*slot) == ENTRY_LEAF || pte_kind(*slot) == ENTRY_HELD) &&
+			    pte_pfn(*slot) == frame_pfn[op->f])
 				place_add(&n, object_id(aspace[as]), va_of(va));
 		}
 	switch (op->lie) {
@@ -115,7 +119,8 @@ static u64 places_of(const struct op *op)
 		return n;
 	case LIE_NO_ASPACE:
 		if (n)
-			list[2 * n - 2] = op->slot ? op->slot * 0x10000001ul : object_id(page_address(pfn_to_page((u32)aspace_frame))) + 48;
+			list[2 * n - 2] = op->slot ? op->slot * 0x10000001ul
+						   : object_id(page_address(pfn_to_page((u32)aspace_frame))) + 48;
 		return n;
 	case LIE_EMPTY:
 		return 0;
@@ -203,8 +208,8 @@ static err_t do_range(const struct op *op, u64 *done)
 	case OP_MAP:
 		return do_map(op, as, done);
 	case OP_UNMAP:
-		err = aspace_unmap(as, WINDOW_ANY, va_of(op->va), op->n, op->flags & UNMAP_FREE ? &pool[op->p] : NULL, op->flags, op->token,
-				   list, &r);
+		err = aspace_unmap(as, WINDOW_ANY, va_of(op->va), op->n, op->flags & UNMAP_FREE ? &pool[op->p] : NULL,
+				   op->flags, op->token, list, &r);
 		*done = r.done;
 		return err;
 	case OP_PROTECT:
@@ -212,8 +217,8 @@ static err_t do_range(const struct op *op, u64 *done)
 	case OP_SCAN:
 		return aspace_scan(as, WINDOW_ANY, va_of(op->va), op->n, op->flags, list, done, &changed);
 	default: // OP_CLONE
-		return aspace_clone(to, WINDOW_ANY, va_of(op->vb), as, WINDOW_ANY, va_of(op->va), op->n, op->clone, list, done, &changed,
-				    &tokens);
+		return aspace_clone(to, WINDOW_ANY, va_of(op->vb), as, WINDOW_ANY, va_of(op->va), op->n, op->clone,
+				    list, done, &changed, &tokens);
 	}
 }
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
-// The model checker's world: pools, address spaces and frames of a tiny machine, operations of hostile servers and programs on them, and an
-// oracle that looks at everything after each operation. The code under test is the kernel's own mm/*.c; the oracle shares none of it.
+// The model checker's world: pools, address spaces and frames of a tiny machine, operations of hostile servers and
+// programs on them, and an oracle that looks at everything after each operation. The code under test is the kernel's
+// own mm/*.c; the oracle shares none of it.
 #pragma once
 
 #include <test/host/mm/machine.h>
 
-#define POOLS_MAX 3
+#define POOLS_MAX   3
 #define ASPACES_MAX 3
-#define VAS_MAX 12
-#define FRAMES_MAX 64
-#define TOKEN 0x1234567ul
+#define VAS_MAX     12
+#define FRAMES_MAX  64
+#define TOKEN       0x1234567ul
 
 struct config {
 	u32 pools, aspaces, vas, frames; // frames: data frames; those for tables and objects come on top
@@ -44,7 +45,7 @@ enum op_kind {
 	OP_KINDS,
 };
 
-#define NONE 0xff
+#define NONE  0xff
 #define OWNER 0xfe // p: the pool that owns the frame; other values lie, mostly
 
 // Which places of a frame an evict or mark names.
@@ -54,7 +55,7 @@ struct op {
 	u8 kind, hart;
 	u8 p, q;
 	u8 f, g;
-	s8 gen;   // added to the generation of the reference to f: not 0 is a stale one
+	s8 gen; // added to the generation of the reference to f: not 0 is a stale one
 	u8 as, bs, va, vb, n;
 	u8 mark, clone, lie, slot, order;
 	bool write;
@@ -63,10 +64,10 @@ struct op {
 
 extern struct config config;
 extern struct pool root_pool, table_pool, pool[POOLS_MAX];
-extern struct aspace *aspace[ASPACES_MAX];   // NULL: not there
-extern pfn_t frame_pfn[FRAMES_MAX];          // what f means
-extern u32 frame_count;                      // all frames of RAM, tables included, in the large world
-extern bool stopped[MACHINE_HARTS];          // the hart's program ended: it runs nothing although its root is loaded
+extern struct aspace *aspace[ASPACES_MAX]; // NULL: not there
+extern pfn_t frame_pfn[FRAMES_MAX];        // what f means
+extern u32 frame_count;                    // all frames of RAM, tables included, in the large world
+extern bool stopped[MACHINE_HARTS];        // the hart's program ended: it runs nothing although its root is loaded
 
 void world_boot(const struct config *c);
 // Do it and check everything. Returns what the call returned.

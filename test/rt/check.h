@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the parts of the runtime's test share: each test is a function; a broken expectation ends the program with its place.
+// What the parts of the runtime's test share: each test is a function; a broken expectation ends the program with its
+// place.
 #pragma once
 
 #include <errno.h>
@@ -12,7 +13,8 @@
 #define CHECK(cond) \
 	do { \
 		if (!(cond)) { \
-			printf("%s:%d: failed: %s (errno %d: %s)\n", __FILE__, __LINE__, #cond, errno, strerror(errno)); \
+			printf("%s:%d: failed: %s (errno %d: %s)\n", __FILE__, __LINE__, #cond, errno, \
+			       strerror(errno)); \
 			exit(1); \
 		} \
 	} while (0)

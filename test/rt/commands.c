@@ -15,5 +15,6 @@ void test_commands(void)
 	f = fopen("/tmp/popen", "r");
 	CHECK(f && fgets(line, sizeof(line), f) && !strcmp(line, "written\n") && fclose(f) == 0);
 	CHECK(!popen("true", "x") && errno == EINVAL);
-	CHECK(setenv("NAME", "value", 1) == 0 && system("test_is_missing 2>/dev/null; echo $NAME | grep -q '^value$'") == 0);
+	CHECK(setenv("NAME", "value", 1) == 0 &&
+	      system("test_is_missing 2>/dev/null; echo $NAME | grep -q '^value$'") == 0);
 }

@@ -55,9 +55,11 @@ static void test_dup(void)
 	CHECK(pwrite(fd, "ZZ", 2, 1) == 2 && pread(fd, buf, 4, 0) == 4 && !memcmp(buf, "aZZd", 4));
 	CHECK(fcntl(fd, F_DUPFD, 30) == 30 && close(30) == 0 && close(20) == 0);
 	CHECK((fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR && ftruncate(fd, 2) == 0 && lseek(fd, 0, SEEK_END) == 2);
-	CHECK(lseek(fd, 5000, SEEK_SET) == 5000 && write(fd, "e", 1) == 1 && pread(fd, buf, 1, 4000) == 1 && buf[0] == 0);
+	CHECK(lseek(fd, 5000, SEEK_SET) == 5000 && write(fd, "e", 1) == 1 && pread(fd, buf, 1, 4000) == 1 &&
+	      buf[0] == 0);
 	CHECK(close(fd) == 0 && close(fd) == -1 && errno == EBADF && read(fd, buf, 1) == -1 && errno == EBADF);
-	CHECK(write(-1, buf, 1) == -1 && errno == EBADF && read(1000, buf, 1) == -1 && dup2(1, 64) == -1 && errno == EBADF);
+	CHECK(write(-1, buf, 1) == -1 && errno == EBADF && read(1000, buf, 1) == -1 && dup2(1, 64) == -1 &&
+	      errno == EBADF);
 	CHECK(unlink("/tmp/dup") == 0 && open("/tmp/dup", O_RDONLY) == -1 && errno == ENOENT);
 }
 

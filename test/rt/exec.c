@@ -60,7 +60,8 @@ static void test_cloexec(void)
 	CHECK(pread(kept, text, sizeof(text), 0) == 3 && !strcmp(text, "in\n") && lseek(closed, 0, SEEK_END) == 0);
 	CHECK(fcntl(closed, F_SETFD, 0) == 0 && fcntl(kept, F_SETFD, FD_CLOEXEC) == 0);
 	snprintf(line, sizeof(line), "echo back >&%d && echo in 2>/dev/null >&%d", closed, kept);
-	CHECK(spawn_sh(line, environ) == 1 && lseek(closed, 0, SEEK_END) == 5 && close(kept) == 0 && close(closed) == 0);
+	CHECK(spawn_sh(line, environ) == 1 && lseek(closed, 0, SEEK_END) == 5 && close(kept) == 0 &&
+	      close(closed) == 0);
 }
 
 static void test_actions(void)

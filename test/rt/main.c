@@ -6,9 +6,11 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } tests[] = {
-	{ "stdio", test_stdio },	 { "descriptors", test_descriptors }, { "names", test_names },
-	{ "memory", test_memory },	 { "processes", test_processes },     { "exec", test_exec },
-	{ "commands", test_commands }, { "heap", test_heap },	      { "time", test_time },
+	{ "stdio", test_stdio },         { "descriptors", test_descriptors },
+	{ "names", test_names },         { "memory", test_memory },
+	{ "processes", test_processes }, { "exec", test_exec },
+	{ "commands", test_commands },   { "heap", test_heap },
+	{ "time", test_time },
 };
 
 int in_child(void (*act)(void))

@@ -17,7 +17,8 @@ static void test_statuses(void)
 		CHECK(pid[i] > 0);
 	}
 	for (int i = CHILDREN - 1; i >= 0; i -= 2)
-		CHECK(waitpid(pid[i], &status, 0) == pid[i] && WIFEXITED(status) && WEXITSTATUS(status) == (i * 7 & 0xff));
+		CHECK(waitpid(pid[i], &status, 0) == pid[i] && WIFEXITED(status) &&
+		      WEXITSTATUS(status) == (i * 7 & 0xff));
 	for (int i = 0; i < CHILDREN; i += 2)
 		CHECK(wait(&status) > 0 && WIFEXITED(status));
 	CHECK(wait(NULL) == -1 && errno == ECHILD && waitpid(pid[0], NULL, 0) == -1 && errno == ECHILD);

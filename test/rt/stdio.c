@@ -47,7 +47,8 @@ static void test_lines(void)
 	CHECK(getline(&line, &size, f) == 12 && !strcmp(line, "Zno newline!"));
 	CHECK(getline(&line, &size, f) == -1 && feof(f));
 	free(line);
-	CHECK(fclose(f) == 0 && !fopen("/nosuch/file", "r") && errno == ENOENT && !fopen("/tmp/lines", "q") && errno == EINVAL);
+	CHECK(fclose(f) == 0 && !fopen("/nosuch/file", "r") && errno == ENOENT && !fopen("/tmp/lines", "q") &&
+	      errno == EINVAL);
 }
 
 void test_stdio(void)

@@ -22,5 +22,6 @@ _Noreturn void app_usage(void);
 // A number (decimal, 0x hex); anything else ends the program with a line that names `what`.
 uint64_t app_number(const char *text, const char *what);
 
-// The option letters in `known` that argv holds, as bits in that order; *first becomes the first argument that is no option.
+// The option letters in `known` that argv holds, as bits in that order; *first becomes the first argument that is no
+// option.
 unsigned int app_options(int argc, char **argv, const char *known, int *first);

@@ -32,7 +32,8 @@ int main(int argc, char **argv)
 {
 	int status = 0;
 
-	app_start(argc, argv, "cat [FILE...]\nPrints files, one after the other; without one, or for -, standard input.\n");
+	app_start(argc, argv,
+		  "cat [FILE...]\nPrints files, one after the other; without one, or for -, standard input.\n");
 	if (argc == 1)
 		return copy(STDIN_FILENO, "standard input");
 	for (int i = 1; i < argc; i++)

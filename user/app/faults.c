@@ -35,7 +35,8 @@ static void print_histogram(void)
 	for (u64 calls = 1; calls <= 8; calls++) {
 		int length = count[calls] * (sizeof(bar) - 1) / most;
 
-		printf("  %lu%c %10lu %.*s\n", calls, calls == 8 ? '+' : ' ', count[calls], length + (count[calls] && !length), bar);
+		printf("  %lu%c %10lu %.*s\n", calls, calls == 8 ? '+' : ' ', count[calls],
+		       length + (count[calls] && !length), bar);
 	}
 }
 

@@ -17,8 +17,8 @@ int main(int argc, char **argv)
 	files_stats(SLOT_FILES, 1, &ramfiles);
 	printf("%-10s %10s %10s %10s\n", "", "total", "used", "free");
 	printf("%-10s %10lu %10lu %10lu\n", "Memory:", KIB(total), KIB(total - available), KIB(available));
-	printf("%-10s %10lu %10lu %10lu\n", "Programs:", KIB(glass_vm(VMSTAT_POOL_LIMIT)), KIB(glass_vm(VMSTAT_POOL_USED)),
-	       KIB(glass_vm(VMSTAT_POOL_LIMIT) - glass_vm(VMSTAT_POOL_USED)));
+	printf("%-10s %10lu %10lu %10lu\n", "Programs:", KIB(glass_vm(VMSTAT_POOL_LIMIT)),
+	       KIB(glass_vm(VMSTAT_POOL_USED)), KIB(glass_vm(VMSTAT_POOL_LIMIT) - glass_vm(VMSTAT_POOL_USED)));
 	printf("%-10s %10s %10lu\n", "Tables:", "", KIB(glass_vm(VMSTAT_POOL_TABLES)));
 	printf("%-10s %10s %10lu\n", "RAM files:", "", KIB(ramfiles));
 	printf("%-10s %10s %10lu\n", "Kernel:", "", KIB(reserved));

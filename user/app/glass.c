@@ -51,7 +51,8 @@ const char *glass_prot(u64 prot, char text[4])
 bool glass_vma(u64 pid, u64 addr, struct vma *out)
 {
 	u64 prot_flags;
-	err_t err = vm_vma(SLOT_VM, pid, addr, &out->start, &out->end, &prot_flags, &out->image, &out->offset, &out->rss);
+	err_t err = vm_vma(SLOT_VM, pid, addr, &out->start, &out->end, &prot_flags, &out->image, &out->offset,
+			   &out->rss);
 
 	if (err == -ERR_NOENT)
 		return false;

@@ -38,9 +38,11 @@ int main(int argc, char **argv)
 	int first, err, status = 0;
 	regex_t pattern;
 
-	app_start(argc, argv, "grep [-vcniq] PATTERN [FILE...]\nPrints the lines that match an extended regular expression.\n"
-			      "-v: those that do not; -c: only their number; -n: with line numbers; -i: either case; -q: only the status.\n"
-			      "Status 0: there were some, 1: none, 2: an error.\n");
+	app_start(argc, argv,
+		  "grep [-vcniq] PATTERN [FILE...]\nPrints the lines that match an extended regular expression.\n"
+		  "-v: those that do not; -c: only their number; -n: with line numbers; -i: either case; -q: only the "
+		  "status.\n"
+		  "Status 0: there were some, 1: none, 2: an error.\n");
 	options = app_options(argc, argv, "vcniq", &first);
 	if (first == argc)
 		app_usage();

@@ -19,7 +19,8 @@ int main(int argc, char **argv)
 	uint64_t lines = 10;
 	int first = 1, status = 0;
 
-	app_start(argc, argv, "head [-n LINES] [FILE...]\nPrints the first lines (10) of files or of standard input.\n");
+	app_start(argc, argv,
+		  "head [-n LINES] [FILE...]\nPrints the first lines (10) of files or of standard input.\n");
 	if (argc > 2 && strcmp(argv[1], "-n") == 0) {
 		lines = app_number(argv[2], "-n");
 		first = 3;

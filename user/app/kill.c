@@ -9,7 +9,7 @@ static const struct {
 	const char *name;
 	int number;
 } signals[] = {
-	{ "HUP", SIGHUP },   { "INT", SIGINT },	  { "QUIT", SIGQUIT }, { "ILL", SIGILL },
+	{ "HUP", SIGHUP },   { "INT", SIGINT },   { "QUIT", SIGQUIT }, { "ILL", SIGILL },
 	{ "ABRT", SIGABRT }, { "KILL", SIGKILL }, { "SEGV", SIGSEGV }, { "TERM", SIGTERM },
 };
 
@@ -25,8 +25,11 @@ int main(int argc, char **argv)
 {
 	int sig = SIGTERM, first = 1, status = 0;
 
-	app_start(argc, argv, "kill [-SIGNAL] PID...\nEnds processes; -PID after -- is a process group. There are no handlers: every signal kills,\n"
-			      "and its number (15 if none is given) is what the parent sees. 0 only asks if the process is there.\n");
+	app_start(
+		argc, argv,
+		"kill [-SIGNAL] PID...\nEnds processes; -PID after -- is a process group. There are no handlers: every "
+		"signal kills,\n"
+		"and its number (15 if none is given) is what the parent sees. 0 only asks if the process is there.\n");
 	if (argc > 2 && argv[1][0] == '-' && strcmp(argv[1], "--")) {
 		sig = signal_number(argv[1] + 1);
 		first = 2;

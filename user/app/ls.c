@@ -138,7 +138,9 @@ int main(int argc, char **argv)
 	unsigned int options;
 	int first, status = 0;
 
-	app_start(argc, argv, "ls [-la1] [FILE...]\nLists directories. -l: type, mode, size, date; -a: names with a dot too; -1: one a line.\n");
+	app_start(argc, argv,
+		  "ls [-la1] [FILE...]\nLists directories. -l: type, mode, size, date; -a: names with a dot too; -1: "
+		  "one a line.\n");
 	options = app_options(argc, argv, "la1", &first);
 	if (first == argc)
 		return list(".", options, false);

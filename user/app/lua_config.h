@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #define l_popen(L, command, mode) (fflush(NULL), popen(command, mode))
-#define l_pclose(L, file) (pclose(file))
-#define LUA_TMPNAMBUFSIZE 32
+#define l_pclose(L, file)         (pclose(file))
+#define LUA_TMPNAMBUFSIZE         32
 #define lua_tmpnam(name, err) \
 	do { \
 		strcpy(name, "/tmp/lua_XXXXXX"); \
@@ -19,5 +19,5 @@
 		err = (err == -1); \
 	} while (0)
 #define lua_stdin_is_tty() isatty(0)
-#define LUA_PATH_DEFAULT "/lib/lua/?.lua;/lib/lua/?/init.lua;./?.lua;./?/init.lua"
-#define LUA_CPATH_DEFAULT ""
+#define LUA_PATH_DEFAULT   "/lib/lua/?.lua;/lib/lua/?/init.lua;./?.lua;./?/init.lua"
+#define LUA_CPATH_DEFAULT  ""

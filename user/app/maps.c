@@ -20,7 +20,9 @@ int main(int argc, char **argv)
 	struct vma vma;
 	char prot[4], name[40];
 
-	app_start(argc, argv, "maps PID|self\nShows the mappings of a process in the manner of /proc/PID/maps, with KiB present and in all.\n");
+	app_start(argc, argv,
+		  "maps PID|self\nShows the mappings of a process in the manner of /proc/PID/maps, with KiB present "
+		  "and in all.\n");
 	if (argc != 2)
 		app_usage();
 	pid = glass_pid(argv[1]);

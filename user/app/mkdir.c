@@ -22,7 +22,9 @@ int main(int argc, char **argv)
 	int status = 0, first;
 	unsigned int options;
 
-	app_start(argc, argv, "mkdir [-p] DIRECTORY...\nMakes directories. -p: those on the way too; none is an error if it is there.\n");
+	app_start(argc, argv,
+		  "mkdir [-p] DIRECTORY...\nMakes directories. -p: those on the way too; none is an error if it is "
+		  "there.\n");
 	options = app_options(argc, argv, "p", &first);
 	if (first == argc)
 		app_usage();

@@ -111,12 +111,14 @@ int main(int argc, char **argv)
 	const struct frame *table = (const struct frame *)getauxval(AT_JJOK_FRAMES);
 	u64 first, count, pfn;
 
-	app_start(argc, argv, "page [PFN]\nShows struct page of a frame, field by field; without PFN a picture of all frames.\n"
-			      "vtop tells the PFN behind an address.\n");
+	app_start(argc, argv,
+		  "page [PFN]\nShows struct page of a frame, field by field; without PFN a picture of all frames.\n"
+		  "vtop tells the PFN behind an address.\n");
 	if (argc > 2)
 		app_usage();
 	if (!table)
-		app_fail("the frame table is not mapped in this process (no AT_JJOK_FRAMES; vm gives it to every program)");
+		app_fail("the frame table is not mapped in this process (no AT_JJOK_FRAMES; vm gives it to every "
+			 "program)");
 	first = glass_sys(SYSSTAT_MEM_BASE);
 	count = glass_sys(SYSSTAT_FRAMES);
 	if (argc == 1) {

@@ -7,7 +7,7 @@
 static const char *state_name(u64 state)
 {
 	static const char *const name[] = {
-		[PROC_FREE] = "free", [PROC_NEW] = "new",	[PROC_RUN] = "run",
+		[PROC_FREE] = "free", [PROC_NEW] = "new",       [PROC_RUN] = "run",
 		[PROC_WAIT] = "wait", [PROC_ZOMBIE] = "zombie", [PROC_EXIT] = "exit",
 	};
 
@@ -22,7 +22,8 @@ int main(int argc, char **argv)
 	printf("%6s %6s %6s %-6s %8s %14s %s\n", "PID", "PPID", "PGRP", "STATE", "RSS", "CYCLES", "NAME");
 	do {
 		char name[17] = { 0 };
-		err_t err = vm_ps(SLOT_VM, index, &pid, &parent_group, &state_rss, &words[0], &words[1], &cycles, &index);
+		err_t err = vm_ps(SLOT_VM, index, &pid, &parent_group, &state_rss, &words[0], &words[1], &cycles,
+				  &index);
 
 		if (err)
 			glass_fail("process table", err);

@@ -26,18 +26,20 @@ static void range_print(void)
 		size /= 1024;
 		unit++;
 	}
-	printf("%#018lx-%#018lx %8lu%c %s  %s%s\n", range.start, range.end, size, "BKMGT"[unit], pte_level_name(range.level),
-	       range.flags, range.kind < 5 ? note[range.kind] : "");
+	printf("%#018lx-%#018lx %8lu%c %s  %s%s\n", range.start, range.end, size, "BKMGT"[unit],
+	       pte_level_name(range.level), range.flags, range.kind < 5 ? note[range.kind] : "");
 }
 
 static void range_add(u64 va, u32 level, const struct walk *entry)
 {
-	struct range new = { va, va + ((u64)1 << (PAGE_SHIFT + PTE_INDEX_BITS * level)), entry->kind & 0xff, level, "" };
+	struct range new = { va, va + ((u64)1 << (PAGE_SHIFT + PTE_INDEX_BITS * level)), entry->kind & 0xff, level,
+			     "" };
 
 	pte_flags(entry->entry, new.flags);
 	if (new.kind == ENTRY_TOKEN)
 		strcpy(new.flags, ". . . . . . . .");
-	if (range.end == new.start && range.level == level && range.kind == new.kind && !strcmp(range.flags, new.flags)) {
+	if (range.end == new.start && range.level == level &&range.kind == new.kind &&
+	    !strcmp(range.flags, new.flags)) {
 		range.end = new.end;
 		return;
 	}
@@ -65,7 +67,9 @@ int main(int argc, char **argv)
 {
 	u32 levels;
 
-	app_start(argc, argv, "ptdump PID|self\nDumps the page tables of a process: ranges, size, level and flags (D A G U X W R V).\n");
+	app_start(argc, argv,
+		  "ptdump PID|self\nDumps the page tables of a process: ranges, size, level and flags (D A G U X W R "
+		  "V).\n");
 	if (argc != 2)
 		app_usage();
 	pid = glass_pid(argv[1]);

@@ -53,8 +53,10 @@ int main(int argc, char **argv)
 	int status = 0, first;
 	unsigned int options;
 
-	app_start(argc, argv, "rm [-rf] FILE...\nRemoves files. -r: directories and all in them; -f: no complaint about what is not there.\n"
-			      "Everything is as it was after the next boot.\n");
+	app_start(argc, argv,
+		  "rm [-rf] FILE...\nRemoves files. -r: directories and all in them; -f: no complaint about what is "
+		  "not there.\n"
+		  "Everything is as it was after the next boot.\n");
 	options = app_options(argc, argv, "rf", &first);
 	if (first == argc && !(options & FORCE))
 		app_usage();

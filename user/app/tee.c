@@ -11,7 +11,8 @@ int main(int argc, char **argv)
 	unsigned int append;
 	ssize_t got;
 
-	app_start(argc, argv, "tee [-a] FILE\nCopies standard input to standard output and to a file. -a: to its end.\n");
+	app_start(argc, argv,
+		  "tee [-a] FILE\nCopies standard input to standard output and to a file. -a: to its end.\n");
 	append = app_options(argc, argv, "a", &first);
 	if (first + 1 != argc)
 		app_usage();

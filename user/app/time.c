@@ -17,8 +17,10 @@ int main(int argc, char **argv)
 	int status;
 	pid_t pid;
 
-	app_start(argc, argv, "time COMMAND [ARGUMENT...]\nRuns a program; then prints its wall time and the cycle counter's difference.\n"
-			      "Under -icount (make bench, make trace) cycles are instructions of the whole machine.\n");
+	app_start(argc, argv,
+		  "time COMMAND [ARGUMENT...]\nRuns a program; then prints its wall time and the cycle counter's "
+		  "difference.\n"
+		  "Under -icount (make bench, make trace) cycles are instructions of the whole machine.\n");
 	if (argc < 2)
 		app_usage();
 	clock_gettime(CLOCK_MONOTONIC, &before);

@@ -12,8 +12,8 @@ static void print_step(u32 level, u64 va, const struct walk *step)
 	char flags[16];
 
 	pte_flags(step->entry, flags);
-	printf("  %s  index %3u  at %#012lx  entry %#018lx  %s  %s\n", pte_level_name(level), pte_index(va, level), step->where,
-	       step->entry, flags, kind < 5 ? entry_kind[kind] : "?");
+	printf("  %s  index %3u  at %#012lx  entry %#018lx  %s  %s\n", pte_level_name(level), pte_index(va, level),
+	       step->where, step->entry, flags, kind < 5 ? entry_kind[kind] : "?");
 }
 
 static int print_end(u32 level, u64 va, const struct walk *step)
@@ -24,8 +24,9 @@ static int print_end(u32 level, u64 va, const struct walk *step)
 	switch (step->kind & 0xff) {
 	case ENTRY_LEAF:
 	case ENTRY_HELD:
-		printf("=> physical %#lx, %s, frame %#lx (reference %#lx), %lu KiB leaf%s\n", pte_paddr(step->entry) | (va & mask),
-		       glass_prot(step->kind >> 8 & 7, prot), (u64)(u32)step->what, step->what, (mask + 1) / 1024,
+		printf("=> physical %#lx, %s, frame %#lx (reference %#lx), %lu KiB leaf%s\n",
+		       pte_paddr(step->entry) | (va & mask), glass_prot(step->kind >> 8 & 7, prot),
+		       (u64)(u32)step->what, step->what, (mask + 1) / 1024,
 		       (step->kind & 0xff) == ENTRY_HELD ? ", held: not present, keeps its frame" : "");
 		return 0;
 	case ENTRY_TOKEN:
@@ -42,8 +43,9 @@ int main(int argc, char **argv)
 	u64 pid, va;
 	u32 level;
 
-	app_start(argc, argv, "vtop PID|self ADDRESS\nWalks the page tables of a process, step by step, to the physical address.\n"
-			      "Status 0: mapped, 1: not.\n");
+	app_start(argc, argv,
+		  "vtop PID|self ADDRESS\nWalks the page tables of a process, step by step, to the physical address.\n"
+		  "Status 0: mapped, 1: not.\n");
 	if (argc != 3)
 		app_usage();
 	pid = glass_pid(argv[1]);

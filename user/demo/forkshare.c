@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A parent fills pages, forks, and both sides look: right after the fork the pages are there once, a page written by one side is
- * copied, and neither side ever sees what the other wrote. Sharing is measured where memory is counted: in vm's pool.
- * Prints one line of numbers for /demo/forkshare.lua.
+ * A parent fills pages, forks, and both sides look: right after the fork the pages are there once, a page written by
+ * one side is copied, and neither side ever sees what the other wrote. Sharing is measured where memory is counted: in
+ * vm's pool. Prints one line of numbers for /demo/forkshare.lua.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 #include <user/app/glass.h>
 
-#define PAGES 2048
+#define PAGES   2048
 #define WRITTEN 256 // by the child
 
 static int to_child[2], to_parent[2];
@@ -101,6 +101,7 @@ int main(int argc, char **argv)
 		return app_warn("wait");
 	bad += wrong(memory, 0, PAGES - WRITTEN, 1);
 	printf("pages %d fork %ld write %d copies %ld parent %s child %s\n", PAGES, (long)(forked - before), WRITTEN,
-	       (long)(copied - forked), bad ? "bad" : "good", WIFEXITED(status) && !WEXITSTATUS(status) ? "good" : "bad");
+	       (long)(copied - forked), bad ? "bad" : "good",
+	       WIFEXITED(status) && !WEXITSTATUS(status) ? "good" : "bad");
 	return 0;
 }

@@ -1,4 +1,9 @@
 # Test programs of the guest, in /test. They print "NAME: ok" and end with 0, or "FAILED: ..." and end with 1.
-TESTS_GUEST := procs memory float hostile fuzz conserve hog filework
+TESTS_GUEST := procs memory float hostile fuzz conserve hog
 PROGRAMS += $(TESTS_GUEST)
 $(foreach t,$(TESTS_GUEST),$(eval $(t)_SRCS := user/test/$(t).c user/test/check.c)$(eval $(t)_DEST := /test/$(t)))
+
+# kfuzz: a server that tests the kernel from where a server stands.
+SERVERS += kfuzz
+kfuzz_SRCS := $(addprefix user/test/kfuzz/,main.c calls.c world.c inject.c) user/test/lab/lab.c
+GUEST_FILES += user/test/kfuzz.manifest:/etc/kfuzz.manifest

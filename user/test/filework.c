@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// files under work: content, pipes, descriptors over fork and exec, clients killed at any moment. In the end the server has as many
-// open files, pages, pipes, clients and parked requests as before.
+// files under work: content, pipes, descriptors over fork and exec, clients killed at any moment. In the end the server
+// has as many open files, pages, pipes, clients and parked requests as before.
 //
 //	filework [rounds [seed]]
 #include "check.h"
@@ -29,7 +29,8 @@ static void stats_read(uint64_t out[STATS])
 
 static void stats_same(const uint64_t before[STATS], const char *when)
 {
-	static const char *const names[STATS] = {"open files", "RAM file pages", "pipes", "clients", "parked requests"};
+	static const char *const names[STATS] = { "open files", "RAM file pages", "pipes", "clients",
+						  "parked requests" };
 	uint64_t now[STATS];
 
 	stats_read(now);
@@ -186,9 +187,9 @@ static void pipe_ends(void)
 // What a victim does until it is killed.
 static _Noreturn void work(uint64_t seed)
 {
-	struct random r = {seed};
+	struct random r = { seed };
 	char name[32];
-	int p[2] = {-1, -1}, fd = -1;
+	int p[2] = { -1, -1 }, fd = -1;
 
 	for (;;) {
 		switch (random_below(&r, 10)) {
@@ -197,21 +198,31 @@ static _Noreturn void work(uint64_t seed)
 			snprintf(name, sizeof(name), "/tmp/w%d", (int)random_below(&r, 4));
 			fd = open(name, O_RDWR | O_CREAT | (random_below(&r, 3) ? 0 : O_TRUNC), 0600);
 			break;
-		case 1: unlink(name); break;
+		case 1:
+			unlink(name);
+			break;
 		case 2:
 			close(p[0]);
 			close(p[1]);
 			if (pipe(p))
 				p[0] = p[1] = -1;
 			break;
-		case 3: write(p[1], data, 1 + random_below(&r, 6000)); break;
-		case 4: read(p[0], data, 1 + random_below(&r, 6000)); break;
-		case 5: lseek(fd, (off_t)random_below(&r, 100000), SEEK_SET); break;
+		case 3:
+			write(p[1], data, 1 + random_below(&r, 6000));
+			break;
+		case 4:
+			read(p[0], data, 1 + random_below(&r, 6000));
+			break;
+		case 5:
+			lseek(fd, (off_t)random_below(&r, 100000), SEEK_SET);
+			break;
 		case 6:
 			if (random_below(&r, 4) == 0)
 				fork(); // dies by its own: the group is killed
 			break;
-		case 7: close(dup(fd)); break;
+		case 7:
+			close(dup(fd));
+			break;
 		default:
 			write(fd, data, random_below(&r, 20000));
 			read(fd, data, random_below(&r, sizeof(data)));

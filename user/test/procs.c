@@ -198,11 +198,11 @@ static void test_orphan(void)
 	child = fork();
 	CHECK(child >= 0);
 	if (!child) {
-		pid_t grandchild = fork();
+		pid_t parent = getpid(), grandchild = fork();
 
 		if (grandchild)
 			_exit(grandchild < 0);
-		while (getppid() == child)
+		while (getppid() == parent)
 			usleep(1000);
 		_exit(write(pipes[1], "!", 1) != 1);
 	}

@@ -3,8 +3,8 @@
 // found out.
 //
 //	present   63..12 pfn | 11 HARD WIRED 1 | 7 DEVICE | 6 D | 5 A | 4 U | 3 NOT WRITABLE | 2 NOT READABLE | 1 X | 0
-// P=1     (10: a table) 	held      63..12 pfn | 9 HELD                                 | 3 W | 2 R            | 1 X
-// | 0 P=0 	token     63..10 token | 8 TOKEN | 0 P=0 	empty     0
+// P=1     (10: a table) 	held      63..12 pfn | 9 HELD                                 | 3 W | 2 R            | 1
+// X | 0 P=0 	token     63..10 token | 8 TOKEN | 0 P=0 	empty     0
 //
 // -DHOST_PTE_RISCV tests the RISC-V format instead.
 #pragma once

@@ -92,16 +92,16 @@ static void test_strings(void)
 	}
 }
 
-#define SAME(...)                                                                                                      \
-	do {                                                                                                           \
-		for (u64 size = 0; size < 40; size++) {                                                                \
-			char x[40], y[40];                                                                             \
-			memset(x, '#', sizeof(x));                                                                     \
-			memset(y, '#', sizeof(y));                                                                     \
-			int n = snprintf(x, size, __VA_ARGS__), m = base_snprintf(y, size, __VA_ARGS__);               \
-			if (n != m || memcmp(x, y, sizeof(x)))                                                         \
-				panic("format %d %d of size %lu: '%s' '%s'", n, m, size, x, y);                        \
-		}                                                                                                      \
+#define SAME(...) \
+	do { \
+		for (u64 size = 0; size < 40; size++) { \
+			char x[40], y[40]; \
+			memset(x, '#', sizeof(x)); \
+			memset(y, '#', sizeof(y)); \
+			int n = snprintf(x, size, __VA_ARGS__), m = base_snprintf(y, size, __VA_ARGS__); \
+			if (n != m || memcmp(x, y, sizeof(x))) \
+				panic("format %d %d of size %lu: '%s' '%s'", n, m, size, x, y); \
+		} \
 	} while (0)
 
 #pragma GCC diagnostic ignored "-Wformat-truncation"

@@ -64,6 +64,10 @@ static void test_names(void)
 	EXPECT(on_path(1, OP_FILES_STAT, "", 0, 0) == -ERR_NOENT);
 	EXPECT(on_path(1, OP_FILES_IMAGE, "/sbin/init", 0, 0) == 0 && w[0] == 1 && w[1] == 5);
 	EXPECT(on_path(1, OP_FILES_IMAGE, "/etc", 0, 0) == -ERR_ISDIR);
+	fd = open_ok(1, "/a/b/deep", OPEN_READ);
+	EXPECT(call(1, OP_FILES_IMAGE_OF, fd, 0, 0) == 0 && w[0] == 6 && w[1] == 100);
+	EXPECT(call(1, OP_FILES_IMAGE_OF, 0, 0, 0) == -ERR_NOEXEC);
+	EXPECT(call(1, OP_FILES_CLOSE, fd, 0, 0) == 0 && call(1, OP_FILES_IMAGE_OF, fd, 0, 0) == -ERR_BADF);
 	EXPECT(on_path(1, OP_FILES_UNLINK, "/dev/null", 0, 0) == -ERR_ROFS);
 	EXPECT(on_path(1, OP_FILES_RMDIR, "/tmp", 0, 0) == -ERR_ROFS);
 	EXPECT(on_path(1, OP_FILES_MKDIR, "/tmp/d/", 0700, 0) == 0);

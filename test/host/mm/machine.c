@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The fake machine: arch/arch.h as far as mm/ uses it. A TLB entry lives until the kernel flushes it or it is pushed out, so whatever the
-// kernel forgets to flush is still there and is found: by machine_check_tlbs, or because a program reads or writes what it should not.
+// The fake machine: arch/arch.h as far as mm/ uses it. A TLB entry lives until the kernel flushes it or it is pushed
+// out, so whatever the kernel forgets to flush is still there and is found: by machine_check_tlbs, or because a program
+// reads or writes what it should not.
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,8 @@
 #include <test/host/mm/machine.h>
 
 #define TLB_ENTRIES 16
-#define ASID_BITS 2 // few, so that they run out
-#define FAST_ROOT (1ul << 63)
+#define ASID_BITS   2 // few, so that they run out
+#define FAST_ROOT   (1ul << 63)
 
 struct tlb_entry {
 	bool valid, table; // table: not a page but a cached pointer to a table of level 0, for 2 MiB
@@ -41,7 +42,6 @@ u64 rnd_state = 88172645463325252ul;
 void (*machine_between)(void);
 
 static u8 *ram;
-static struct page *map;
 static u64 ram_frames;
 static u32 running; // hart whose TLB the flushes mean
 static bool in_between, quiet;
@@ -330,13 +330,14 @@ static void check_entry(const struct cpu *c, const struct tlb_entry *e)
 	if (e->table) {
 		pte_t *table = walk(NULL, as, e->va, &level) - pte_index(e->va, 0);
 		if (level || arch_v2p(table) != pfn_to_paddr(e->pfn))
-			panic("hart %u: stale walk cache: address space %x va %lx table %lx", (u32)(c - cpu), object_id(as), e->va, e->pfn);
+			panic("hart %u: stale walk cache: address space %x va %lx table %lx", (u32)(c - cpu),
+			      object_id(as), e->va, e->pfn);
 		return;
 	}
 	bool same = pte_is_leaf(now) && level == e->level && pte_pfn(now) == e->pfn && !(e->prot & ~pte_prot(now));
 	if (!same || (e->dirty && !pte_dirty(now)))
-		panic("hart %u: stale TLB: address space %x va %lx: frame %lx prot %lx dirty %d, but the entry is %lx", (u32)(c - cpu),
-		      object_id(as), e->va, e->pfn, e->prot, e->dirty, now);
+		panic("hart %u: stale TLB: address space %x va %lx: frame %lx prot %lx dirty %d, but the entry is %lx",
+		      (u32)(c - cpu), object_id(as), e->va, e->pfn, e->prot, e->dirty, now);
 }
 
 void machine_check_tlbs(void)
@@ -361,29 +362,30 @@ u64 machine_tlb_hash(void)
 		for (struct tlb_entry *e = cpu[h].tlb; e < cpu[h].tlb + TLB_ENTRIES; e++) {
 			const struct aspace *as = aspace_of(e->asid);
 			if (e->valid && as)
-				sum += mix(mix(h << 8 | e->table << 4 | e->dirty << 3 | e->prot) ^ e->va ^ e->pfn << 30 ^ (u64)object_id(as) << 10);
+				sum += mix(mix(h << 8 | e->table << 4 | e->dirty << 3 | e->prot) ^ e->va ^
+					   e->pfn << 30 ^ (u64)object_id(as) << 10);
 		}
 	return sum;
 }
 
 // ---- boot
 
+// The frame table begins at pfn 0, as on a real machine: a reference may name a hole, which must read as RESERVED.
 static void ram_get(u64 frames)
 {
 	static u64 have;
 	if (frames > have) {
 		free(ram);
-		free(map);
+		free(host_mem_map);
 		ram = aligned_alloc(PAGE_SIZE, (frames + 1) * PAGE_SIZE);
-		map = malloc((frames + 1) * sizeof(struct page));
-		assert(ram && map);
+		host_mem_map = calloc(MACHINE_BASE + frames + 1, sizeof(struct page));
+		assert(ram && host_mem_map);
 		have = frames;
 	}
 	memset(ram, 0, (frames + 1) * PAGE_SIZE);
-	memset(map, 0, (frames + 1) * sizeof(struct page));
+	memset(host_mem_map + MACHINE_BASE, 0, (frames + 1) * sizeof(struct page));
 	ram_frames = frames;
 	host_ram = (void *)((u64)ram - (MACHINE_BASE << PAGE_SHIFT));
-	host_mem_map = (struct page *)((u64)map - MACHINE_BASE * sizeof(struct page));
 }
 
 void machine_boot(u64 frames, u32 levels)
@@ -391,7 +393,9 @@ void machine_boot(u64 frames, u32 levels)
 	ram_get(frames); // and one more, RESERVED: the kernel's root table
 	arch_levels = levels;
 	arch_user_end = 1ul << (PAGE_SHIFT + 9 * levels - 1);
-	mem = (struct mem_info){ .base = MACHINE_BASE, .limit = MACHINE_BASE + frames + 1, .frames = frames + 1, .reserved = 1 };
+	mem = (struct mem_info){
+		.base = MACHINE_BASE, .limit = MACHINE_BASE + frames + 1, .frames = frames + 1, .reserved = 1
+	};
 	zones = 1;
 	buddy_init(&zone[0], "DMA32", MACHINE_BASE, MACHINE_BASE + frames);
 	buddy_add(&zone[0], MACHINE_BASE, MACHINE_BASE + frames);

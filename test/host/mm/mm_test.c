@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Unit tests of the frame table: buddy against a page array, pools, frames, object frames. Page tables: pt_test.c; everything together: model.c.
+// Unit tests of the frame table: buddy against a page array, pools, frames, object frames. Page tables: pt_test.c;
+// everything together: model.c.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,7 +146,8 @@ static void test_pool_limits(void)
 	assert(pool_set_limit(&root, 5) == -ERR_INVAL);
 	assert(!pool_set_marks(&b, 5, 8, 4));
 	assert(pool_charge(&b, 27, false) == -ERR_NOMEM && !pool_charge(&b, 26, false));
-	assert(pool_charge(&b, 1, false) == -ERR_NOMEM && !pool_charge(&b, 4, true) && pool_charge(&b, 1, true) == -ERR_NOMEM);
+	assert(pool_charge(&b, 1, false) == -ERR_NOMEM && !pool_charge(&b, 4, true) &&
+	       pool_charge(&b, 1, true) == -ERR_NOMEM);
 	pool_uncharge(&b, 30);
 	b.inject = 3;
 	assert(!pool_charge(&b, 1, false) && !pool_charge(&b, 1, false) && pool_charge(&b, 1, false) == -ERR_NOMEM);
@@ -157,7 +159,8 @@ static void test_pool_limits(void)
 	while (pool_destroy_step(&a, &left) == -ERR_AGAIN)
 		assert(++steps < 10);
 	assert(!a.id && !b.id && !left && pool_room(&root) == 100 && !root.child && !pool_check());
-	assert(pool_charge(&b, 1, true) == -ERR_DYING && pool_set_limit(&b, 1) == -ERR_DYING && pool_init(&c, &a, 0) == -ERR_DYING);
+	assert(pool_charge(&b, 1, true) == -ERR_DYING && pool_set_limit(&b, 1) == -ERR_DYING &&
+	       pool_init(&c, &a, 0) == -ERR_DYING);
 	assert(!pool_destroy_step(&a, &left));
 }
 
@@ -251,7 +254,8 @@ static void test_frame_zeroing(void)
 	frame_t src = alloc_one(&a, ALLOC_LAZY), dst = alloc_one(&a, ALLOC_LAZY);
 	assert(page_is(src, 0xbb) && !frame_fill(&a, dst, src) && page_is(dst, 0) && page_is(src, 0));
 	assert(frame_free(&a, dst, 0) == -ERR_BUSY && !frame_free(&a, dst, FREE_DISCARD)); // nobody wrote the copy out
-	assert(frame_fill(&a, src, src) == -ERR_INVAL && frame_fill(&a, src, dst) == -ERR_STALE && frame_fill(&b, src, 0) == -ERR_STALE);
+	assert(frame_fill(&a, src, src) == -ERR_INVAL && frame_fill(&a, src, dst) == -ERR_STALE &&
+	       frame_fill(&b, src, 0) == -ERR_STALE);
 	assert(!frame_free(&a, src, 0) && !mm_check() && !mm_check_rest(0));
 }
 
@@ -262,8 +266,10 @@ static void test_frame_blocks(void)
 	u64 done;
 	boot(4096, 4000);
 	assert(!pool_init(&a, &root, 3000));
-	assert(frame_alloc(&a, MAX_ORDER + 1, 1, 0, out, &done) == -ERR_INVAL && frame_alloc(&a, 0, 0, 0, out, &done) == -ERR_INVAL);
-	assert(frame_alloc(&a, 0, BATCH + 1, 0, out, &done) == -ERR_INVAL && frame_alloc(&a, 2, 5, ALLOC_RUN, out, &done) == -ERR_INVAL);
+	assert(frame_alloc(&a, MAX_ORDER + 1, 1, 0, out, &done) == -ERR_INVAL &&
+	       frame_alloc(&a, 0, 0, 0, out, &done) == -ERR_INVAL);
+	assert(frame_alloc(&a, 0, BATCH + 1, 0, out, &done) == -ERR_INVAL &&
+	       frame_alloc(&a, 2, 5, ALLOC_RUN, out, &done) == -ERR_INVAL);
 	assert(frame_alloc(&a, 0, 1, 16, out, &done) == -ERR_INVAL);
 	// At most 32 zeroed frames, or 1024 in all, a call.
 	assert(!frame_alloc(&a, 1, 100, 0, out, &done) && done == BATCH_FILL / 2);
@@ -285,7 +291,8 @@ static void test_frame_blocks(void)
 			assert(!frame_free(&a, out[16 + i] + k, 0));
 	// A run keeps what was asked for and gives back the rest.
 	u64 before = zone[0].free_frames;
-	assert(!frame_alloc(&a, 8, 200, ALLOC_RUN, out, &done) && done == 1 && zone[0].free_frames == before - 200 && a.usage == 200);
+	assert(!frame_alloc(&a, 8, 200, ALLOC_RUN, out, &done) && done == 1 && zone[0].free_frames == before - 200 &&
+	       a.usage == 200);
 	for (u64 k = 0; k < 200; k++)
 		assert(!frame_free(&a, out[0] + k, 0));
 	assert(!a.usage && zone[0].free_frames == before && zone[0].blocks[0] == 0 && !mm_check());
@@ -313,7 +320,8 @@ static void test_frame_move(void)
 	assert(out >> 32 == (f >> 32) + 1 && a.usage == 1 && b.usage == 1);
 	assert(frame_move(&a, &b, f, &out) == -ERR_STALE && frame_move(&a, &b, g, &out) == -ERR_NOMEM);
 	assert(frame_free(&a, out, 0) == -ERR_STALE && !frame_free(&b, out, 0) && !frame_free(&a, g, 0) && !mm_check());
-	assert(frame_free(&a, ~0ul, 0) == -ERR_STALE && frame_free(&a, 0, 0) == -ERR_STALE && frame_free(&a, g, 64) == -ERR_INVAL);
+	assert(frame_free(&a, ~0ul, 0) == -ERR_STALE && frame_free(&a, 0, 0) == -ERR_STALE &&
+	       frame_free(&a, g, 64) == -ERR_INVAL);
 }
 
 static void test_frame_marks(void)
@@ -325,24 +333,32 @@ static void test_frame_marks(void)
 	frame_t f = alloc_one(&a, 0), g = alloc_one(&a, 0);
 	assert(!frame_fill(&a, g, f)); // DIRTY
 	assert(!frame_mark(&a, g, MARK_WORDS, 7, 8, NULL, 0, out) && out[2] == 7 && out[3] == 8);
-	assert(!frame_mark(&a, g, MARK_FLAGS, 5ul << FRAME_WORD_PAGER | (u64)PAGE_YOUNG << FRAME_WORD_MARKS, 0, NULL, 0, out));
-	assert(!frame_mark(&a, g, MARK_FLAGS, 0, 1ul << FRAME_WORD_PAGER, NULL, 0, out) && out[0] >> FRAME_WORD_PAGER == 4);
+	assert(!frame_mark(&a, g, MARK_FLAGS, 5ul << FRAME_WORD_PAGER | (u64)PAGE_YOUNG << FRAME_WORD_MARKS, 0, NULL, 0,
+			   out));
+	assert(!frame_mark(&a, g, MARK_FLAGS, 0, 1ul << FRAME_WORD_PAGER, NULL, 0, out) &&
+	       out[0] >> FRAME_WORD_PAGER == 4);
 	assert(out[0] >> FRAME_WORD_MARKS & PAGE_YOUNG);
 	assert(frame_mark(&a, g, MARK_FLAGS, 0, (u64)PAGE_DIRTY << FRAME_WORD_MARKS, NULL, 0, out) == -ERR_INVAL);
-	assert(frame_mark(&a, g, MARK_END, 0, 0, NULL, 0, out) == -ERR_INVAL && frame_mark(&a, g, 99, 0, 0, NULL, 0, out) == -ERR_INVAL);
-	assert(!frame_mark(&a, g, MARK_BEGIN, 0, 0, NULL, 0, out) && frame_mark(&a, g, MARK_BEGIN, 0, 0, NULL, 0, out) == -ERR_BUSY);
+	assert(frame_mark(&a, g, MARK_END, 0, 0, NULL, 0, out) == -ERR_INVAL &&
+	       frame_mark(&a, g, 99, 0, 0, NULL, 0, out) == -ERR_INVAL);
+	assert(!frame_mark(&a, g, MARK_BEGIN, 0, 0, NULL, 0, out) &&
+	       frame_mark(&a, g, MARK_BEGIN, 0, 0, NULL, 0, out) == -ERR_BUSY);
 	assert(frame_free(&a, g, 0) == -ERR_BUSY && !frame_mark(&a, g, MARK_FAIL, 0, 0, NULL, 0, out));
 	assert(out[0] >> FRAME_WORD_MARKS & PAGE_DIRTY);
 	assert(!frame_mark(&a, g, MARK_BEGIN, 0, 0, NULL, 0, out) && !frame_mark(&a, g, MARK_END, 0, 0, NULL, 0, out));
 	assert(frame_mark(&a, g, MARK_BEGIN, 0, 0, NULL, 0, out) == -ERR_INVAL);
 	// Eviction of an unmapped frame, its cancellation, and who may free it.
-	assert(frame_evict(&a, g, 0, NULL, 0, 0, &left) == -ERR_INVAL && frame_evict(&a, g, 1ul << 54, NULL, 0, 0, &left) == -ERR_INVAL);
-	assert(frame_evict(&a, g, 5, NULL, 0, EVICT_CANCEL, &left) == -ERR_BUSY && !frame_evict(&a, g, 5, NULL, 0, 0, &left));
-	assert(frame_evict(&a, g, 5, NULL, 0, 0, &left) == -ERR_BUSY && frame_mark(&a, g, MARK_SWAPCACHE_CLEAR, 0, 0, NULL, 0, out) == -ERR_BUSY);
+	assert(frame_evict(&a, g, 0, NULL, 0, 0, &left) == -ERR_INVAL &&
+	       frame_evict(&a, g, 1ul << 54, NULL, 0, 0, &left) == -ERR_INVAL);
+	assert(frame_evict(&a, g, 5, NULL, 0, EVICT_CANCEL, &left) == -ERR_BUSY &&
+	       !frame_evict(&a, g, 5, NULL, 0, 0, &left));
+	assert(frame_evict(&a, g, 5, NULL, 0, 0, &left) == -ERR_BUSY &&
+	       frame_mark(&a, g, MARK_SWAPCACHE_CLEAR, 0, 0, NULL, 0, out) == -ERR_BUSY);
 	assert(frame_mark(&a, g, MARK_WORDS, 1, 1, NULL, 0, out) == -ERR_BUSY && frame_fill(&a, g, 0) == -ERR_BUSY);
 	assert(frame_free(&a, g, 0) == -ERR_PERM && !frame_evict(&a, g, 0, NULL, 0, EVICT_CANCEL, &left));
 	assert(frame_free(&a, g, 0) == -ERR_PERM && !frame_mark(&a, g, MARK_SWAPCACHE_CLEAR, 0, 0, NULL, 0, out));
-	assert(!frame_free(&a, g, 0) && !frame_evict(&a, f, 6, NULL, 0, 0, &left) && !frame_free(&a, f, FRAME_FREE_EVICT));
+	assert(!frame_free(&a, g, 0) && !frame_evict(&a, f, 6, NULL, 0, 0, &left) &&
+	       !frame_free(&a, f, FRAME_FREE_EVICT));
 	assert(!mm_check() && !mm_check_rest(0));
 }
 
@@ -364,7 +380,8 @@ static void test_pool_destroy(void)
 	while ((err = pool_destroy_step(&a, &left)) == -ERR_AGAIN)
 		assert(++steps < 1000);
 	assert(err == -ERR_BUSY && left == 2 && steps > 20);
-	assert(frame_alloc(&a, 0, 1, 0, out, &done) == -ERR_DYING && object_take(&a, out[0], 4, TYPE_ENDPOINT, 64, &object) == -ERR_DYING);
+	assert(frame_alloc(&a, 0, 1, 0, out, &done) == -ERR_DYING &&
+	       object_take(&a, out[0], 4, TYPE_ENDPOINT, 64, &object) == -ERR_DYING);
 	frame_table_free(table);
 	object_put(object);
 	while ((err = pool_destroy_step(&a, &left)) == -ERR_AGAIN)
@@ -396,27 +413,35 @@ static void test_objects(void)
 	assert(!pool_init(&a, &root, 4) && !pool_init(&b, &root, 4));
 	frame_t f = alloc_one(&a, ALLOC_LAZY), g = alloc_one(&a, 0);
 	page_fill(f, 0x77);
-	assert(object_take(&b, f, 0, TYPE_ENDPOINT, 64, &x) == -ERR_STALE && object_take(&a, f, 64, TYPE_ENDPOINT, 64, &x) == -ERR_INVAL);
+	assert(object_take(&b, f, 0, TYPE_ENDPOINT, 64, &x) == -ERR_STALE &&
+	       object_take(&a, f, 64, TYPE_ENDPOINT, 64, &x) == -ERR_INVAL);
 	for (u32 i = 0; i < 64; i++) {
 		assert(!object_take(&a, f, i, TYPE_ENDPOINT, 64, &o[i]));
 		struct object *header = o[i];
-		assert(!header->refs && header->type == TYPE_ENDPOINT && object_find(object_id(o[i]), TYPE_ENDPOINT) == o[i]);
+		assert(!header->refs && header->type == TYPE_ENDPOINT &&
+		       object_find(object_id(o[i]), TYPE_ENDPOINT) == o[i]);
 		memset(header + 1, 0x99, 64 - sizeof(*header));
 	}
-	assert(object_take(&a, f, 7, TYPE_ENDPOINT, 64, &x) == -ERR_EXIST && object_take(&a, f, 7, TYPE_THREAD, 1024, &x) == -ERR_INVAL);
+	assert(object_take(&a, f, 7, TYPE_ENDPOINT, 64, &x) == -ERR_EXIST &&
+	       object_take(&a, f, 7, TYPE_THREAD, 1024, &x) == -ERR_INVAL);
 	assert(object_take(&a, f, 7, TYPE_NOTIFICATION, 64, &x) == -ERR_INVAL);
 	assert(frame_free(&a, f, FREE_DISCARD) == -ERR_STALE && !object_find(object_id(o[0]), TYPE_THREAD));
-	assert(!object_find(object_id(o[0]) + 64 * 1000, TYPE_ENDPOINT) && !object_find(0, TYPE_ENDPOINT) && !object_find(-1u, TYPE_ENDPOINT));
+	assert(!object_find(object_id(o[0]) + 64 * 1000, TYPE_ENDPOINT) && !object_find(0, TYPE_ENDPOINT) &&
+	       !object_find(-1u, TYPE_ENDPOINT));
 	object_put(o[7]);
-	assert(!object_find(object_id(o[7]), TYPE_ENDPOINT) && !object_take(&a, f, 7, TYPE_ENDPOINT, 64, &x) && x == o[7]);
+	assert(!object_find(object_id(o[7]), TYPE_ENDPOINT) && !object_take(&a, f, 7, TYPE_ENDPOINT, 64, &x) &&
+	       x == o[7]);
 	for (u32 i = 0; i < 64; i++)
 		object_put(o[i]);
 	assert(page_is(f, 0) && !frame_free(&a, f, 0));
 	// A dirty frame is no gift; a whole-frame slot has no header.
 	frame_t h = alloc_one(&a, 0);
-	assert(!frame_fill(&a, h, g) && object_take(&a, h, 0, TYPE_ENDPOINT, 64, &x) == -ERR_BUSY && !frame_free(&a, h, FREE_DISCARD));
-	assert(!object_take(&a, g, 0, TYPE_CAPLEAF, PAGE_SIZE, &x) && page_is(g, 0) && object_take(&a, g, 1, TYPE_CAPLEAF, PAGE_SIZE, &x));
-	assert(object_find(object_id(x), TYPE_CAPLEAF) == x && !object_find(object_id(x) + 1, TYPE_CAPLEAF) && !mm_check());
+	assert(!frame_fill(&a, h, g) && object_take(&a, h, 0, TYPE_ENDPOINT, 64, &x) == -ERR_BUSY &&
+	       !frame_free(&a, h, FREE_DISCARD));
+	assert(!object_take(&a, g, 0, TYPE_CAPLEAF, PAGE_SIZE, &x) && page_is(g, 0) &&
+	       object_take(&a, g, 1, TYPE_CAPLEAF, PAGE_SIZE, &x));
+	assert(object_find(object_id(x), TYPE_CAPLEAF) == x && !object_find(object_id(x) + 1, TYPE_CAPLEAF) &&
+	       !mm_check());
 	object_put(x);
 	assert(!frame_free(&a, g, 0) && !a.usage && !mm_check());
 }

@@ -189,6 +189,8 @@ static void op_map(void)
 	} else {
 		for (u32 i = 0; i < n; i++) {
 			struct frame_model *f = named(list[i], p);
+			if (done == i && !err && i >= 8) // it had enough work
+				break;
 			err_t expected = expect_entry(&model[s][at[i]], f, flags, source, filled);
 			if (expected) {
 				CHECK(done == i && err == (expected == -ERR_AGAIN ? 0 : expected),
@@ -712,6 +714,7 @@ static void run(u32 levels, u64 steps)
 	u64 free_frames = zone[0].free_frames;
 	for (u64 i = 0; i < steps; i++, now++) {
 		if (i % EPOCH == 0) {
+			trace_mask = i / EPOCH % 2 ? ~0ul : 0; // traced entries take a longer way
 			for (u32 s = 0; s < SPACES; s++)
 				space_make(s);
 		}

@@ -35,6 +35,7 @@ static struct aspace *aspace_new(u32 slot)
 static void boot(u32 levels)
 {
 	machine_boot(2048, levels);
+	trace_mask = 0;
 	pool_root_init(&root, mem.frames - 1);
 	err_t err = pool_init(&user, &root, 800);
 	err |= pool_init(&other, &root, 300);

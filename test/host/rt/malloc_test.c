@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * malloc and the slab core on the host, against an oracle: random allocations whose content and place are checked, all sizes, all
- * alignments, and every kind of broken free. user/rt/src/malloc.c is compiled with its names changed (see files.mk).
+ * malloc and the slab core on the host, against an oracle: random allocations whose content and place are checked, all
+ * sizes, all alignments, and every kind of broken free. user/rt/src/malloc.c is compiled with its names changed (see
+ * files.mk).
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -26,12 +27,12 @@ static long fail_in; // the n-th map from now fails; 0: none does
 static jmp_buf died;
 static const char *death;
 
-#define CHECK(cond)                                                                                                    \
-	do {                                                                                                           \
-		if (!(cond)) {                                                                                         \
-			fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #cond);                             \
-			exit(1);                                                                                       \
-		}                                                                                                      \
+#define CHECK(cond) \
+	do { \
+		if (!(cond)) { \
+			fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #cond); \
+			exit(1); \
+		} \
 	} while (0)
 
 static bool refuse(void)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The shell's pure parts on the host: grammar, expansion, line editing; then random input, which must never read or write astray.
+// The shell's pure parts on the host: grammar, expansion, line editing; then random input, which must never read or
+// write astray.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,12 +9,12 @@
 #include "user/app/sh/expand.h"
 #include "user/app/sh/parse.h"
 
-#define CHECK(cond)                                                                                                    \
-	do {                                                                                                           \
-		if (!(cond)) {                                                                                         \
-			fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #cond);                             \
-			exit(1);                                                                                       \
-		}                                                                                                      \
+#define CHECK(cond) \
+	do { \
+		if (!(cond)) { \
+			fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #cond); \
+			exit(1); \
+		} \
 	} while (0)
 
 // ---- grammar: a line is printed back in a plain form
@@ -110,12 +111,12 @@ static void test_parse(void)
 
 static const char *get(const char *name)
 {
-	return !strcmp(name, "A")     ? "one two" :
-	       !strcmp(name, "EMPTY") ? "" :
-	       !strcmp(name, "?")     ? "7" :
-	       !strcmp(name, "1")     ? "first arg" :
-	       !strcmp(name, "STAR")  ? "*" :
-					NULL;
+	return !strcmp(name, "A")       ? "one two"
+	       : !strcmp(name, "EMPTY") ? ""
+	       : !strcmp(name, "?")     ? "7"
+	       : !strcmp(name, "1")     ? "first arg"
+	       : !strcmp(name, "STAR")  ? "*"
+					: NULL;
 }
 
 static int fake_glob(const char *pattern, struct strings *out)
@@ -252,7 +253,8 @@ static void typed(const char *keys, const char *line, int pos)
 	edit_start(&edit, "$ ", 80);
 	CHECK(type(keys) == EDIT_GOES_ON);
 	if (strcmp(edit.line, line) || edit.pos != pos) {
-		fprintf(stderr, "typed '%s': line '%s' at %d, wanted '%s' at %d\n", keys, edit.line, edit.pos, line, pos);
+		fprintf(stderr, "typed '%s': line '%s' at %d, wanted '%s' at %d\n", keys, edit.line, edit.pos, line,
+			pos);
 		exit(1);
 	}
 	snprintf(row, sizeof(row), "$ %s", line);

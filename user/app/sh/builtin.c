@@ -17,7 +17,8 @@ static const char help_text[] =
 	"  files         ls cat head wc grep cp mv rm mkdir touch tee        words        echo seq\n"
 	"  processes     ps kill sleep time sh                               a language   lua\n"
 	"  memory        free buddyinfo page faults maps ptdump vtop caps    the machine  uptime selfcheck\n"
-	"Each explains itself with --help. Ctrl-C ends what runs; exit, or Ctrl-D, in the first shell turns the machine off.\n"
+	"Each explains itself with --help. Ctrl-C ends what runs; exit, or Ctrl-D, in the first shell turns the "
+	"machine off.\n"
 	"Try: lua /demo/queens.lua      maps $$      vtop $$ 0x10000      page      ls /demo\n";
 
 static int do_help(int argc, char **argv)
@@ -135,9 +136,9 @@ static const struct {
 	const char *name;
 	builtin_fn *run;
 } builtins[] = {
-	{ ".", do_source },	{ ":", do_true },    { "cd", do_cd },	{ "exit", do_exit }, { "export", do_export },
-	{ "false", do_false },	{ "help", do_help }, { "pwd", do_pwd }, { "set", do_set },   { "true", do_true },
-	{ "unset", do_unset },	{ "wait", do_wait },
+	{ ".", do_source },      { ":", do_true },      { "cd", do_cd },       { "exit", do_exit },
+	{ "export", do_export }, { "false", do_false }, { "help", do_help },   { "pwd", do_pwd },
+	{ "set", do_set },       { "true", do_true },   { "unset", do_unset }, { "wait", do_wait },
 };
 
 builtin_fn *builtin_find(const char *name)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The line on the screen is redrawn after each change: carriage return, prompt, the part of the line that fits, clear to the end, and
- * the cursor back to its place. A line wider than the screen shows the part around the cursor.
+ * The line on the screen is redrawn after each change: carriage return, prompt, the part of the line that fits, clear
+ * to the end, and the cursor back to its place. A line wider than the screen shows the part around the cursor.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -11,8 +11,21 @@
 #include "edit.h"
 
 enum {
-	CTRL_A = 1, CTRL_B = 2, CTRL_C = 3, CTRL_D = 4, CTRL_E = 5, CTRL_F = 6, CTRL_H = 8, CTRL_K = 11, CTRL_L = 12, CTRL_N = 14,
-	CTRL_P = 16, CTRL_U = 21, CTRL_W = 23, ESCAPE = 27, DELETE = 127,
+	CTRL_A = 1,
+	CTRL_B = 2,
+	CTRL_C = 3,
+	CTRL_D = 4,
+	CTRL_E = 5,
+	CTRL_F = 6,
+	CTRL_H = 8,
+	CTRL_K = 11,
+	CTRL_L = 12,
+	CTRL_N = 14,
+	CTRL_P = 16,
+	CTRL_U = 21,
+	CTRL_W = 23,
+	ESCAPE = 27,
+	DELETE = 127,
 };
 
 void edit_init(struct edit *e, void (*out)(const char *, size_t))

@@ -45,8 +45,8 @@ struct field {
 	bool single;
 	char *text, *pattern;
 	size_t len, pattern_len, room;
-	bool started;	// there is a word, be it empty ("")
-	bool has_glob;	// an unquoted * ? or [
+	bool started;  // there is a word, be it empty ("")
+	bool has_glob; // an unquoted * ? or [
 };
 
 static void put(struct field *f, char c, bool quoted)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The shell. As first process with /etc/rc it runs that and ends with the status of its last command, which turns the machine off;
- * without /etc/rc it talks to the person at the console. `sh FILE` and `sh -c LINE` do what they do elsewhere.
+ * The shell. As first process with /etc/rc it runs that and ends with the status of its last command, which turns the
+ * machine off; without /etc/rc it talks to the person at the console. `sh FILE` and `sh -c LINE` do what they do
+ * elsewhere.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +18,8 @@ static const char usage[] = "sh [-c LINE] [FILE [ARGUMENT...]]\n"
 			    "The shell: runs a line, a script, or what is typed. Inside, `help` tells the rest.\n";
 
 static const char banner[] = "\nThis is Jjok. Memory is managed by programs here: ps shows them to be ordinary.\n"
-			     "Try:  help    ls /demo    lua /demo/queens.lua    maps $$    vtop $$ 0x10000    free    (exit turns it off)\n\n";
+			     "Try:  help    ls /demo    lua /demo/queens.lua    maps $$    vtop $$ 0x10000    free    "
+			     "(exit turns it off)\n\n";
 
 static void type_lines(void)
 {

@@ -29,7 +29,7 @@ struct lexer {
 	const char *at;
 	enum token token;
 	const char *start; // of the token
-	char *word;	   // TOKEN_WORD
+	char *word;        // TOKEN_WORD
 	enum redirect_kind kind;
 	int fd; // TOKEN_REDIRECT
 };

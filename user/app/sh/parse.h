@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
-// A line of the shell as a tree. Words stay as they were written, quotes included: expand.c resolves them when they are used.
+// A line of the shell as a tree. Words stay as they were written, quotes included: expand.c resolves them when they are
+// used.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
 enum redirect_kind {
-	REDIRECT_IN,	 // [n]<word
-	REDIRECT_OUT,	 // [n]>word
+	REDIRECT_IN,     // [n]<word
+	REDIRECT_OUT,    // [n]>word
 	REDIRECT_APPEND, // [n]>>word
-	REDIRECT_DUP,	 // [n]>&word, [n]<&word
+	REDIRECT_DUP,    // [n]>&word, [n]<&word
 };
 
 struct redirect {
@@ -50,8 +51,8 @@ struct list {
 struct parse {
 	struct list *lists;
 	char error[96]; // "" when the line is good
-	bool more;	// the error is that the line ends too early: another line may complete it
-	void *blocks;	// all memory of the tree
+	bool more;      // the error is that the line ends too early: another line may complete it
+	void *blocks;   // all memory of the tree
 };
 
 // false: p->error says why. parse_free in both cases.

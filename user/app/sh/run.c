@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Running a parsed line. A pipeline is a job: its processes share a group when the shell does job control, so that Ctrl-C, which vm
- * delivers to the foreground group, ends the job and leaves the shell. While nothing runs, no group is in the foreground.
+ * Running a parsed line. A pipeline is a job: its processes share a group when the shell does job control, so that
+ * Ctrl-C, which vm delivers to the foreground group, ends the job and leaves the shell. While nothing runs, no group is
+ * in the foreground.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -16,9 +17,9 @@
 
 #include "sh.h"
 
-#define JOBS 32
+#define JOBS      32
 #define SAVED_FDS 10
-#define NO_GROUP 0
+#define NO_GROUP  0
 
 struct shell shell;
 
@@ -49,10 +50,10 @@ static const char *variable(const char *name)
 	if (name[1] || !strchr("?$!#", *name))
 		return getenv(name);
 	snprintf(number, sizeof(number), "%d",
-		 *name == '?' ? shell.status :
-		 *name == '$' ? (int)shell.pid :
-		 *name == '!' ? (int)shell.last_background :
-				(shell.count ? shell.count - 1 : 0));
+		 *name == '?'   ? shell.status
+		 : *name == '$' ? (int)shell.pid
+		 : *name == '!' ? (int)shell.last_background
+				: (shell.count ? shell.count - 1 : 0));
 	return number;
 }
 
@@ -212,11 +213,11 @@ static int status_of(int word, pid_t pid, const char *name)
 		shell.interrupted = true;
 	} else {
 		message("%s (pid %d): ended by signal %d%s", name, (int)pid, WTERMSIG(word),
-			WTERMSIG(word) == SIGKILL ? ": killed, or out of memory" :
-			WTERMSIG(word) == SIGSEGV ? ": bad address" :
-			WTERMSIG(word) == SIGILL  ? ": illegal instruction" :
-			WTERMSIG(word) == SIGABRT ? ": abort" :
-						    "");
+			WTERMSIG(word) == SIGKILL   ? ": killed, or out of memory"
+			: WTERMSIG(word) == SIGSEGV ? ": bad address"
+			: WTERMSIG(word) == SIGILL  ? ": illegal instruction"
+			: WTERMSIG(word) == SIGABRT ? ": abort"
+						    : "");
 	}
 	return 128 + WTERMSIG(word);
 }
@@ -438,7 +439,8 @@ void run_line(const char *line)
 	parse_free(&parse);
 }
 
-// Lines are parsed one by one; one that is not complete (an open quote, a trailing |, && or backslash) takes the next one along.
+// Lines are parsed one by one; one that is not complete (an open quote, a trailing |, && or backslash) takes the next
+// one along.
 static bool line_complete(const char *line)
 {
 	size_t len = strlen(line), slashes = 0;

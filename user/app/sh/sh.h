@@ -9,14 +9,14 @@
 #include "parse.h"
 
 struct shell {
-	int status;	       // $?
-	pid_t pid;	       // $$, in its children too
+	int status;            // $?
+	pid_t pid;             // $$, in its children too
 	pid_t last_background; // $!
 	bool interactive;
-	bool jobs;	  // gives each job a group of its own, so that Ctrl-C ends the job and not the shell
+	bool jobs;        // gives each job a group of its own, so that Ctrl-C ends the job and not the shell
 	bool interrupted; // Ctrl-C ended a job: the rest of the line is skipped
-	bool first;	  // it is process 1: its end is the machine's
-	char **args;	  // $0 ..
+	bool first;       // it is process 1: its end is the machine's
+	char **args;      // $0 ..
 	int count;
 };
 
@@ -26,7 +26,7 @@ extern struct shell shell;
 void run_line(const char *line); // parse and run; errors are reported and set the status
 void run_lists(const struct list *lists);
 bool run_file(const char *path); // the lines of a script; false: cannot be read, errno says why
-void jobs_reap(void);		 // tell of background jobs that have ended
+void jobs_reap(void);            // tell of background jobs that have ended
 void jobs_wait(void);
 void message(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -146,11 +146,11 @@ struct proc {
 _Static_assert(sizeof(struct proc) == 64, "indexed by a shift on every fault");
 
 struct vma_node {
-	u16 left, right;
+	u16 left, right, parent;
+	u16 height;
 	u16 prev, next;
 	u32 gap;     // free pages between prev and this one
 	u32 gap_max; // largest in this subtree
-	u32 height;
 };
 
 struct magazine {
@@ -199,7 +199,7 @@ static inline frame_t archive_frame(u32 page)
 // record.c: the segment
 enum state_found record_open(void *segment);
 void record_rebuild(void);
-static inline void record_stage(void *dst, const void *src, u32 bytes)
+static always_inline void record_stage(void *dst, const void *src, u32 bytes)
 {
 	state_stage(&vm_segment, dst, src, bytes);
 }

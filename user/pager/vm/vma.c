@@ -5,7 +5,7 @@
  *
  * Invariants (vma_check): in order and disjoint; prev/next agree with the tree; gap == start - end of prev (or the window's start);
  * gap_max == largest gap of the subtree; heights of siblings differ by at most one.
- * Recursion is bounded by the height: 1.44 * log2(VMAS) < 20.
+ * Only the search for gaps recurses, as deep as the tree is high: 1.44 * log2(VMAS) < 20.
  */
 #include "vm.h"
 
@@ -37,16 +37,40 @@ static void node_update(u16 i)
 	struct vma_node *n = &nodes[i];
 	const struct vma_node *l = &nodes[n->left], *r = &nodes[n->right];
 
-	n->height = 1 + max_u32(l->height, r->height);
+	n->height = 1 + (l->height > r->height ? l->height : r->height);
 	n->gap_max = max_u32(n->gap, max_u32(l->gap_max, r->gap_max));
+}
+
+// Node 0 stands for "none": it takes a parent like any other and keeps height and gaps 0.
+static void left_set(u16 i, u16 child)
+{
+	nodes[i].left = child;
+	nodes[child].parent = i;
+}
+
+static void right_set(u16 i, u16 child)
+{
+	nodes[i].right = child;
+	nodes[child].parent = i;
+}
+
+static void child_replace(struct proc *p, u16 parent, u16 old, u16 new)
+{
+	if (!parent)
+		p->root = new;
+	else if (nodes[parent].left == old)
+		nodes[parent].left = new;
+	else
+		nodes[parent].right = new;
+	nodes[new].parent = parent;
 }
 
 static u16 rotate_right(u16 i)
 {
 	u16 top = nodes[i].left;
 
-	nodes[i].left = nodes[top].right;
-	nodes[top].right = i;
+	left_set(i, nodes[top].right);
+	right_set(top, i);
 	node_update(i);
 	node_update(top);
 	return top;
@@ -56,8 +80,8 @@ static u16 rotate_left(u16 i)
 {
 	u16 top = nodes[i].right;
 
-	nodes[i].right = nodes[top].left;
-	nodes[top].left = i;
+	right_set(i, nodes[top].left);
+	left_set(top, i);
 	node_update(i);
 	node_update(top);
 	return top;
@@ -65,79 +89,111 @@ static u16 rotate_left(u16 i)
 
 static u16 balance(u16 i)
 {
-	struct vma_node *n = &nodes[i];
-	s32 lean = (s32)nodes[n->left].height - (s32)nodes[n->right].height;
+	const struct vma_node *n = &nodes[i], *l = &nodes[n->left], *r = &nodes[n->right];
+	s32 lean = (s32)l->height - (s32)r->height;
 
 	if (lean > 1) {
-		const struct vma_node *l = &nodes[n->left];
-
 		if (nodes[l->left].height < nodes[l->right].height)
-			n->left = rotate_left(n->left);
+			left_set(i, rotate_left(n->left));
 		return rotate_right(i);
 	}
 	if (lean < -1) {
-		const struct vma_node *r = &nodes[n->right];
-
 		if (nodes[r->right].height < nodes[r->left].height)
-			n->right = rotate_right(n->right);
+			right_set(i, rotate_right(n->right));
 		return rotate_left(i);
 	}
 	node_update(i);
 	return i;
 }
 
-static u16 tree_insert(u16 tree, u16 i)
+// A subtree of i has changed: heights, gaps and balance from i upwards, as far as it matters.
+static void tree_fix(struct proc *p, u16 i)
 {
-	if (!tree)
-		return i;
-	if (vma_at(i)->start < vma_at(tree)->start)
-		nodes[tree].left = tree_insert(nodes[tree].left, i);
-	else
-		nodes[tree].right = tree_insert(nodes[tree].right, i);
-	return balance(tree);
-}
+	while (i) {
+		const struct vma_node *n = &nodes[i];
+		u16 parent = n->parent, height = n->height, top;
+		u32 gap_max = n->gap_max;
 
-static u16 tree_take_first(u16 tree, u16 *first)
-{
-	if (!nodes[tree].left) {
-		*first = tree;
-		return nodes[tree].right;
+		top = balance(i);
+		if (top != i)
+			child_replace(p, parent, i, top);
+		else if (n->height == height && n->gap_max == gap_max)
+			return;
+		i = parent;
 	}
-	nodes[tree].left = tree_take_first(nodes[tree].left, first);
-	return balance(tree);
 }
 
-// The record of i must still hold the address it was inserted with.
-static u16 tree_remove(u16 tree, u16 i)
+static void tree_insert(struct proc *p, u16 i)
 {
-	u16 first;
+	u16 parent = p->root;
 
-	if (tree != i) {
-		if (vma_at(i)->start < vma_at(tree)->start)
-			nodes[tree].left = tree_remove(nodes[tree].left, i);
+	if (!parent) {
+		child_replace(p, 0, 0, i);
+		return;
+	}
+	for (;;) {
+		bool left = vma_at(i)->start < vma_at(parent)->start;
+		u16 child = left ? nodes[parent].left : nodes[parent].right;
+
+		if (child) {
+			parent = child;
+			continue;
+		}
+		if (left)
+			left_set(parent, i);
 		else
-			nodes[tree].right = tree_remove(nodes[tree].right, i);
-		return balance(tree);
+			right_set(parent, i);
+		tree_fix(p, parent);
+		return;
 	}
-	if (!nodes[i].left)
-		return nodes[i].right;
-	if (!nodes[i].right)
-		return nodes[i].left;
-	nodes[i].right = tree_take_first(nodes[i].right, &first);
-	nodes[first].left = nodes[i].left;
-	nodes[first].right = nodes[i].right;
-	return balance(first);
 }
 
-// gap of i has changed: bring gap_max up to date from i to the root.
-static void tree_refresh(u16 tree, u16 i)
+// The place of i, which has two children, is taken by its successor.
+static void tree_remove_inner(struct proc *p, u16 i)
 {
-	if (tree != i)
-		tree_refresh(vma_at(i)->start < vma_at(tree)->start ? nodes[tree].left : nodes[tree].right, i);
-	node_update(tree);
+	struct vma_node *n = &nodes[i];
+	u16 next = n->next, parent = nodes[next].parent;
+
+	if (parent == i) {
+		parent = next;
+	} else {
+		left_set(parent, nodes[next].right);
+		right_set(next, n->right);
+	}
+	left_set(next, n->left);
+	child_replace(p, n->parent, i, next);
+	nodes[next].height = n->height;
+	nodes[next].gap_max = n->gap_max;
+	tree_fix(p, parent);
+	tree_fix(p, next); /* the first may have ended below it */
 }
 
-static void gap_set(struct proc *p, u16 i)
+static void tree_remove(struct proc *p, u16 i)
+{
+	const struct vma_node *n = &nodes[i];
+
+	if (n->left && n->right) {
+		tree_remove_inner(p, i);
+	} else {
+		child_replace(p, n->parent, i, n->left ? n->left : n->right);
+		tree_fix(p, n->parent);
+	}
+}
+
+// gap of i has changed: bring gap_max up to date from i upwards, as far as it matters.
+static void tree_refresh(u16 i)
+{
+	for (; i; i = nodes[i].parent) {
+		struct vma_node *n = &nodes[i];
+		u32 gap_max = max_u32(n->gap, max_u32(nodes[n->left].gap_max, nodes[n->right].gap_max));
+
+		if (gap_max == n->gap_max)
+			return;
+		n->gap_max = gap_max;
+	}
+}
+
+static void gap_set(u16 i)
 {
 	u16 prev;
 	u32 gap;
@@ -148,7 +204,7 @@ static void gap_set(struct proc *p, u16 i)
 	gap = vma_at(i)->start - (prev ? vma_at(prev)->end : WINDOW_START);
 	if (gap != nodes[i].gap) {
 		nodes[i].gap = gap;
-		tree_refresh(p->root, i);
+		tree_refresh(i);
 	}
 }
 
@@ -239,8 +295,8 @@ void vma_link(struct proc *p, u16 i)
 		nodes[n->next].prev = i;
 	else
 		p->last = i;
-	p->root = tree_insert(p->root, i);
-	gap_set(p, n->next);
+	tree_insert(p, i);
+	gap_set(n->next);
 	p->vmas++;
 	p->pages += vma_at(i)->end - vma_at(i)->start;
 }
@@ -250,7 +306,7 @@ static void vma_unlink(struct proc *p, u16 i)
 {
 	struct vma_node *n = &nodes[i];
 
-	p->root = tree_remove(p->root, i);
+	tree_remove(p, i);
 	if (n->prev)
 		nodes[n->prev].next = n->next;
 	else
@@ -259,7 +315,7 @@ static void vma_unlink(struct proc *p, u16 i)
 		nodes[n->next].prev = n->prev;
 	else
 		p->last = n->prev;
-	gap_set(p, n->next);
+	gap_set(n->next);
 	p->vmas--;
 	p->pages -= vma_at(i)->end - vma_at(i)->start;
 	if (p->hint == i)
@@ -296,8 +352,8 @@ void vma_change(struct proc *p, u16 i, const struct vma *v)
 	p->pages -= old->end - old->start;
 	stage_vma(i, v);
 	record_commit();
-	gap_set(p, i);
-	gap_set(p, nodes[i].next);
+	gap_set(i);
+	gap_set(nodes[i].next);
 }
 
 u16 vma_split(struct proc *p, u16 i, u32 page)
@@ -344,7 +400,7 @@ static void vma_join(struct proc *p, u16 a, u16 b)
 	stage_vma(a, &v);
 	stage_free(b);
 	record_commit();
-	gap_set(p, nodes[a].next);
+	gap_set(nodes[a].next);
 	pool_put(b);
 	if (gone.kind == VMA_SHARED)
 		shared_release(&gone);
@@ -432,6 +488,7 @@ static u64 tree_check(u16 tree, u16 *walk, u32 *count)
 	node_update(tree);
 	bad += n->height != copy.height || n->gap_max != copy.gap_max;
 	bad += nodes[n->left].height > nodes[n->right].height + 1 || nodes[n->right].height > nodes[n->left].height + 1;
+	bad += (n->left && nodes[n->left].parent != tree) || (n->right && nodes[n->right].parent != tree);
 	return bad;
 }
 

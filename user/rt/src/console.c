@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The console: bytes travel in the words of messages. The mode goes with each read, so a program that dies leaves nothing behind.
+// The console: bytes travel in the words of messages. The mode goes with each read, so a program that dies leaves
+// nothing behind.
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -33,8 +34,8 @@ ssize_t rt_console_read(void *buf, size_t len)
 {
 	u64 done, w[7], want = len < CONSOLE_BYTES ? len : CONSOLE_BYTES;
 	err_t err = want ? console_read(SLOT_CONSOLE, want, console_mode_now, &done, &w[0], &w[1], &w[2], &w[3], &w[4],
-					&w[5], &w[6]) :
-			   0;
+					&w[5], &w[6])
+			 : 0;
 
 	if (err)
 		return rt_fail(err);
@@ -68,7 +69,8 @@ int tcgetattr(int fd, struct termios *t)
 	return 0;
 }
 
-// Of all that Unix terminals can do, the console knows lines or bytes, with echo or without. It is told at once, for what is typed ahead.
+// Of all that Unix terminals can do, the console knows lines or bytes, with echo or without. It is told at once, for
+// what is typed ahead.
 int tcsetattr(int fd, int when, const struct termios *t)
 {
 	(void)when;

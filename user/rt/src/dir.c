@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Directories. A batch of names comes in the shared buffer and is copied out, since the next file operation reuses the buffer.
+// Directories. A batch of names comes in the shared buffer and is copied out, since the next file operation reuses the
+// buffer.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +63,7 @@ static int dir_refill(DIR *dir)
 struct dirent *readdir(DIR *dir)
 {
 	static const unsigned char type[] = { [FD_CONSOLE] = DT_CHR, [FD_ARCHIVE] = DT_REG, [FD_RAM] = DT_REG,
-					      [FD_PIPE] = DT_FIFO,   [FD_DIR] = DT_DIR,	    [FD_NULL] = DT_CHR };
+					      [FD_PIPE] = DT_FIFO,   [FD_DIR] = DT_DIR,     [FD_NULL] = DT_CHR };
 	unsigned char kind;
 	size_t len;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * exec. The argument block is built here, in pages that vm moves to the top of the new stack, so every pointer in it is an address of
- * the new image from the start:
+ * exec. The argument block is built here, in pages that vm moves to the top of the new stack, so every pointer in it is
+ * an address of the new image from the start:
  *
  *	STACK_TOP - pages * PAGE_SIZE                                                    STACK_TOP
  *	| ... room ... | argc | argv[], NULL | envp[], NULL | auxv pairs | strings ...   |
@@ -21,12 +21,12 @@
 #include "rt.h"
 
 #define ARGUMENTS_MAX (128 * 1024)
-#define SCRIPT_LINE 128
-#define SCRIPT_DEPTH 4
-#define EXECL_MAX 64
+#define SCRIPT_LINE   128
+#define SCRIPT_DEPTH  4
+#define EXECL_MAX     64
 
 struct block {
-	char *base;   // here
+	char *base; // here
 	u64 pages;
 	u64 delta;    // from an address here to that in the new image
 	char *string; // next string goes here
@@ -145,7 +145,8 @@ static err_t exec_image(const char *path, char *const *argv, char *const *envp)
 	return err;
 }
 
-// The first line of a script without "#!", cut at the first blank: interpreter, and the rest as one argument (NULL: none).
+// The first line of a script without "#!", cut at the first blank: interpreter, and the rest as one argument (NULL:
+// none).
 static bool script_parse(const char *path, char line[SCRIPT_LINE], char **interpreter, char **argument)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -251,7 +252,9 @@ static err_t exec_search(const char *file, char *const *argv, char *const *envp)
 
 int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	err_t err = strchr(file, '/') ? exec_or_shell(file, argv, envp) : *file ? exec_search(file, argv, envp) : -ERR_NOENT;
+	err_t err = strchr(file, '/') ? exec_or_shell(file, argv, envp)
+		    : *file           ? exec_search(file, argv, envp)
+				      : -ERR_NOENT;
 
 	return rt_fail(err == -ERR_ISDIR ? -ERR_ACCES : err);
 }

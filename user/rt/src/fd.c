@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Descriptors. The server `files` owns them; this side only remembers which are the console, because that is asked without a detour.
- * Few bytes travel in the message's words, more through the shared buffer: a byte there counts only when the reply succeeded.
+ * Descriptors. The server `files` owns them; this side only remembers which are the console, because that is asked
+ * without a detour. Few bytes travel in the message's words, more through the shared buffer: a byte there counts only
+ * when the reply succeeded.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,11 @@
 
 #include "rt.h"
 
-#define READ_SMALL 56
+// read and write jump to one of these. Inlined together they would share one large frame, which a small message does
+// not need.
+#define PATH __attribute__((noinline)) static
+
+#define READ_SMALL  56
 #define WRITE_SMALL 48
 
 u8 rt_fd_kind[FD_MAX];
@@ -66,7 +71,7 @@ static inline void words_load(u64 *words, const unsigned char *from, size_t len)
 		words[0] |= (u64)from[i] << (8 * i);
 }
 
-static ssize_t read_small(int fd, void *buf, size_t len)
+PATH ssize_t read_small(int fd, void *buf, size_t len)
 {
 	u64 done, w[7];
 	err_t err = files_read_small(SLOT_FILES, fd, len, &done, &w[0], &w[1], &w[2], &w[3], &w[4], &w[5], &w[6]);
@@ -78,7 +83,7 @@ static ssize_t read_small(int fd, void *buf, size_t len)
 }
 
 // A read that fills the buffer goes on only where more is known to be there without waiting: in files, not in pipes.
-static ssize_t read_bulk(int fd, char *buf, size_t len)
+PATH ssize_t read_bulk(int fd, char *buf, size_t len)
 {
 	size_t total = 0;
 	u64 done;
@@ -104,17 +109,7 @@ ssize_t read(int fd, void *buf, size_t len)
 	return len <= READ_SMALL ? read_small(fd, buf, len) : read_bulk(fd, buf, len);
 }
 
-static ssize_t write_small(int fd, const void *buf, size_t len)
-{
-	u64 done, w[6] = { 0 };
-	err_t err;
-
-	words_load(w, buf, len);
-	err = files_write_small(SLOT_FILES, fd, len, w[0], w[1], w[2], w[3], w[4], w[5], &done);
-	return err ? rt_fail(err) : (ssize_t)done;
-}
-
-static ssize_t write_bulk(int fd, const char *buf, size_t len)
+PATH ssize_t write_bulk(int fd, const char *buf, size_t len)
 {
 	size_t total = 0;
 
@@ -131,22 +126,30 @@ static ssize_t write_bulk(int fd, const char *buf, size_t len)
 	return total;
 }
 
+PATH ssize_t write_small(int fd, const void *buf, size_t len)
+{
+	u64 done, w[6] = { 0 };
+	ssize_t rest;
+	err_t err;
+
+	words_load(w, buf, len);
+	err = files_write_small(SLOT_FILES, fd, len, w[0], w[1], w[2], w[3], w[4], w[5], &done);
+	if (err)
+		return rt_fail(err);
+	if (done == len)
+		return done;
+	// A pipe with little room took a part: the rest goes the long way, which waits.
+	rest = write_bulk(fd, (const char *)buf + done, len - done);
+	return rest < 0 ? (done ? (ssize_t)done : rest) : (ssize_t)done + rest;
+}
+
 ssize_t write(int fd, const void *buf, size_t len)
 {
-	ssize_t done;
-
 	if (!fd_valid(fd))
 		return rt_fail(-ERR_BADF);
 	if (rt_fd_kind[fd] == FD_CONSOLE)
 		return rt_console_write(buf, len);
-	if (len > WRITE_SMALL)
-		return write_bulk(fd, buf, len);
-	done = write_small(fd, buf, len);
-	// A pipe with little room takes a part: then the rest goes the long way, which waits.
-	if (done < 0 || (size_t)done == len)
-		return done;
-	ssize_t rest = write_bulk(fd, (const char *)buf + done, len - done);
-	return rest < 0 ? (done ? done : rest) : done + rest;
+	return len <= WRITE_SMALL ? write_small(fd, buf, len) : write_bulk(fd, buf, len);
 }
 
 int close(int fd)

@@ -67,7 +67,7 @@ static void stat_fill(struct stat *st, const struct stat_reply *r)
 {
 	static const mode_t type[] = {
 		[FD_CONSOLE] = S_IFCHR, [FD_ARCHIVE] = S_IFREG, [FD_RAM] = S_IFREG,
-		[FD_PIPE] = S_IFIFO,	[FD_DIR] = S_IFDIR,	[FD_NULL] = S_IFCHR,
+		[FD_PIPE] = S_IFIFO,    [FD_DIR] = S_IFDIR,     [FD_NULL] = S_IFCHR,
 	};
 	u64 kind = r->kind < sizeof(type) / sizeof(*type) ? r->kind : FD_RAM;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * malloc over the slab core: up to SMALL_MAX bytes from caches by size class, larger ones as pages of their own.
- * Every pointer given to free is checked against the table of extents and its slab's bitmap, so a double or a wild free ends the
- * program with a line that names the cache, before it can break anything.
- * One thread per process, so no lock; fork copies everything as it is.
+ * Every pointer given to free is checked against the table of extents and its slab's bitmap, so a double or a wild free
+ * ends the program with a line that names the cache, before it can break anything. One thread per process, so no lock;
+ * fork copies everything as it is.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -14,17 +14,18 @@
 #include "malloc_os.h"
 #include <lib/slab/arena.h>
 
-#define SMALL_MAX 8192
-#define CLASSES 33
-#define FINE_MAX 1024  // classes up to here are looked up by 8 bytes
-#define COARSE_STEP 256 // above: by 256
-#define SLAB_SMALL ARENA_UNIT
-#define SLAB_LARGE (4 * ARENA_UNIT)
+#define SMALL_MAX   8192
+#define CLASSES     33
+#define FINE_MAX    1024 // classes up to here are looked up by 8 bytes
+#define COARSE_STEP 256  // above: by 256
+#define SLAB_SMALL  ARENA_UNIT
+#define SLAB_LARGE  (4 * ARENA_UNIT)
 
-// Four classes per power of two: at most a quarter is lost, and classes above 8 keep 16-byte alignment, as the ABI wants.
+// Four classes per power of two: at most a quarter is lost, and classes above 8 keep 16-byte alignment, as the ABI
+// wants.
 static const u16 class_size[CLASSES] = {
-	8,   16,  32,   48,   64,   80,   96,   112,  128,  160,  192,  224,  256,	320,  384,  448,  512,
-	640, 768, 896,	1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192,
+	8,   16,  32,  48,   64,   80,   96,   112,  128,  160,  192,  224,  256,  320,  384,  448,  512,
+	640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192,
 };
 
 static struct {
@@ -241,7 +242,8 @@ void *realloc(void *p, size_t size)
 	return q;
 }
 
-// Objects of a class lie at multiples of its size from an aligned base: find the first class that is a multiple of `align`.
+// Objects of a class lie at multiples of its size from an aligned base: find the first class that is a multiple of
+// `align`.
 static void *small_aligned(size_t align, size_t size)
 {
 	for (struct slab_cache *cache = cache_for(size); cache < heap.cache + CLASSES; cache++)

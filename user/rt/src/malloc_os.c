@@ -14,7 +14,8 @@ static void *os_map(size_t bytes)
 	return vm_mmap(SLOT_VM, 0, bytes, PROT_READ | PROT_WRITE, 0, 0, 0, &addr) ? NULL : (void *)addr;
 }
 
-// Cannot fail for a range that vm gave out, but for want of a VMA record: then the range stays mapped, which costs memory and breaks nothing.
+// Cannot fail for a range that vm gave out, but for want of a VMA record: then the range stays mapped, which costs
+// memory and breaks nothing.
 static void os_unmap(void *start, size_t bytes)
 {
 	vm_munmap(SLOT_VM, (u64)start, bytes);

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * memcpy, memmove, memset for programs: picolibc's are built for size and move bytes. Words here, also between places that are not
- * aligned alike: then two words are merged by shifting, since misaligned accesses may trap. Reading whole aligned words never leaves a
- * page that holds some of the bytes asked for. Compiled with -fno-tree-loop-distribute-patterns, or gcc would call memcpy in memcpy.
+ * memcpy, memmove, memset for programs: picolibc's are built for size and move bytes. Words here, also between places
+ * that are not aligned alike: then two words are merged by shifting, since misaligned accesses may trap. Reading whole
+ * aligned words never leaves a page that holds some of the bytes asked for. Compiled with
+ * -fno-tree-loop-distribute-patterns, or gcc would call memcpy in memcpy.
  */
 #include <stdint.h>
 #include <string.h>
 
 typedef uint64_t __attribute__((__may_alias__)) word_t;
 
-#define WORD sizeof(word_t)
+#define WORD  sizeof(word_t)
 #define SMALL 16 // below this bytes are as good
 
 static inline size_t misaligned(const void *p)

@@ -34,14 +34,11 @@ static err_t file_load(char *to, size_t len, int fd, off_t offset)
 	return 0;
 }
 
-// A private file mapping is a copy taken now: files in this system change only by write, and private mappings do not follow that.
-static err_t file_map(u64 addr, size_t len, int prot, int flags, int fd, off_t offset, u64 *out)
+// The file's bytes as a copy taken now, for files that do not lie in memory page by page.
+static err_t file_copy(u64 addr, size_t len, int prot, u64 flags, int fd, off_t offset, u64 *out)
 {
-	err_t err;
+	err_t err = vm_mmap(SLOT_VM, addr, len, PROT_READ | PROT_WRITE, flags, 0, 0, out);
 
-	if ((flags & MAP_SHARED && prot & PROT_WRITE) || offset % PAGE_SIZE)
-		return -ERR_INVAL;
-	err = vm_mmap(SLOT_VM, addr, len, PROT_READ | PROT_WRITE, mmap_flags(flags & ~MAP_SHARED), 0, 0, out);
 	if (err)
 		return err;
 	err = file_load((char *)*out, len, fd, offset);
@@ -50,6 +47,22 @@ static err_t file_map(u64 addr, size_t len, int prot, int flags, int fd, off_t o
 	if (err)
 		vm_munmap(SLOT_VM, *out, len);
 	return err;
+}
+
+// A file of the boot archive is mapped where it lies; behind its last page other files begin. What changes it later is
+// not followed.
+static err_t file_map(u64 addr, size_t len, int prot, int flags, int fd, off_t offset, u64 *out)
+{
+	u64 page, size, own = mmap_flags(flags & ~MAP_SHARED);
+
+	if ((flags & MAP_SHARED && prot & PROT_WRITE) || offset < 0 || offset % PAGE_SIZE)
+		return -ERR_INVAL;
+	if (files_image_of(SLOT_FILES, fd, &page, &size, NULL))
+		return file_copy(addr, len, prot, own, fd, offset, out);
+	size = (size + PAGE_SIZE - 1) & ~(u64)(PAGE_SIZE - 1);
+	if (size < (u64)offset || size - offset < len)
+		return file_copy(addr, len, prot, own, fd, offset, out);
+	return vm_mmap(SLOT_VM, addr, len, prot, own | MMAP_FILE, page, offset, out);
 }
 
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
@@ -90,8 +103,11 @@ void *mremap(void *addr, size_t old_len, size_t new_len, int flags, ...)
 	return MAP_FAILED;
 }
 
+// MADV_FREE lets the content go at any time from now on; here that is now.
 int madvise(void *addr, size_t len, int advice)
 {
+	if (advice == MADV_FREE)
+		advice = MADV_DONTNEED;
 	return rt_result(vm_madvise(SLOT_VM, (u64)addr, len, advice));
 }
 

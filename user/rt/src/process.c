@@ -9,8 +9,8 @@
 int rt_pid;
 
 /*
- * files takes a snapshot of the descriptors before the child exists; the child picks it up by its token. If there is no child after
- * all, the caller takes it back itself, which changes nothing for it and frees the snapshot.
+ * files takes a snapshot of the descriptors before the child exists; the child picks it up by its token. If there is no
+ * child after all, the caller takes it back itself, which changes nothing for it and frees the snapshot.
  */
 pid_t fork(void)
 {

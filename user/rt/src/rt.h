@@ -19,8 +19,10 @@ static inline int rt_result(err_t err)
 
 // start.c: the auxiliary vector the program was started with, pairs {type, value}, the last type 0.
 extern const u64 *rt_auxv;
+extern const char *rt_name; // argv[0] without its path
 
-// fd.c: what each descriptor is (FD_*); only FD_CONSOLE must be right, the others may be FD_RAM for "a file of some kind".
+// fd.c: what each descriptor is (FD_*); only FD_CONSOLE must be right, the others may be FD_RAM for "a file of some
+// kind".
 extern u8 rt_fd_kind[FD_MAX];
 extern u64 rt_fd_cloexec; // bit per descriptor
 void rt_fd_init(void);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Signals: a signal ends its process, always. There are no handlers and nothing to block, and whoever asks for one is told so.
- * SIGPIPE is never sent (write answers EPIPE), so ignoring it is granted.
+ * Signals: a signal ends its process, always. There are no handlers and nothing to block, and whoever asks for one is
+ * told so. SIGPIPE is never sent (write answers EPIPE), so ignoring it is granted.
  */
 #include <errno.h>
 #include <signal.h>

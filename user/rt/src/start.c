@@ -11,6 +11,14 @@ void __libc_init_array(void);
 _Noreturn void rt_start(u64 *stack);
 
 const u64 *rt_auxv;
+const char *rt_name = "?";
+
+static void name_set(const char *path)
+{
+	for (rt_name = path ? path : "?"; path && *path; path++)
+		if (*path == '/')
+			rt_name = path + 1;
+}
 
 _Noreturn void rt_start(u64 *stack)
 {
@@ -22,6 +30,7 @@ _Noreturn void rt_start(u64 *stack)
 		end++;
 	rt_auxv = (const u64 *)(end + 1);
 	environ = envp;
+	name_set(argv[0]);
 	cloexec = getauxval(AT_JJOK_CLOEXEC);
 	if (cloexec)
 		files_exec(SLOT_FILES);
@@ -36,7 +45,7 @@ unsigned long getauxval(unsigned long type)
 	for (const u64 *av = rt_auxv; av && av[0] != AT_NULL; av += 2)
 		if (av[0] == type)
 			return av[1];
-	return 0;
+	return type == AT_PAGESZ ? PAGE_SIZE : 0;
 }
 
 _Noreturn void _exit(int status)

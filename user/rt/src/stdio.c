@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What picolibc's stdio leaves to the system: the three standard streams, and a list of all open ones, so that exit and fflush(NULL)
- * reach them as the C standard wants. Streams are picolibc's own buffered files with a link behind them.
+ * What picolibc's stdio leaves to the system: the three standard streams, and a list of all open ones, so that exit and
+ * fflush(NULL) reach them as the C standard wants. Streams are picolibc's own buffered files with a link behind them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -107,7 +107,7 @@ FILE *fdopen(int fd, const char *mode)
 	if (!s)
 		return NULL;
 	s->bio = (struct __file_bufio)FDEV_SETUP_BUFIO(fd, s->buffer, sizeof(s->buffer), read, write, lseek, close,
-							   stream_flags, 0);
+						       stream_flags, 0);
 	s->bio.xfile.cfile.close = stream_close;
 	if (rt_fd_kind[fd] == FD_CONSOLE)
 		s->bio.bflags |= __BLBF;

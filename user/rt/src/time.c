@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Time: the time counter, read without a system call. The machine has no clock driver, so the date is that of the boot archive plus
- * the time since power-on: files in it look as old as they are.
+ * Time: the time counter, read without a system call. The machine has no clock driver, so the date is that of the boot
+ * archive plus the time since power-on: files in it look as old as they are.
  */
 #include <errno.h>
 #include <sys/resource.h>
@@ -16,7 +16,7 @@
 
 #define NS_PER_S 1000000000
 
-static u64 timer_hz; // 0: not asked yet
+static u64 timer_hz;  // 0: not asked yet
 static u64 boot_date; // 0: not asked yet
 static u64 start_ticks;
 

@@ -3,7 +3,7 @@
 //
 //	main.c    receive loop, faults of the clients' buffer window, deaths
 //	ops.c     the operations on names and descriptors  io.c      the operations on content
-//	hot.c     a few bytes through a pipe, without detours
+//	hot.h     a few bytes through a pipe, without detours
 //	fd.c      clients, descriptors, open files        pipe.c    rings, parked readers and writers
 //	snapshot.c what a fork hands to the child         names.c   the tree of names
 //	ramfile.c content of RAM files                    path.c    from a path to a node
@@ -210,6 +210,3 @@ static always_inline void pipe_get(struct pipe *p, u8 *out, u64 n)
 	for (u64 i = 0; i < n; i++)
 		out[i] = p->ring[p->head++ % PIPE_BYTES];
 }
-
-// hot.c
-bool hot_request(struct request *rq); // false: the general way

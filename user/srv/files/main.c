@@ -5,6 +5,7 @@
 
 #include "buffer.h"
 #include "files.h"
+#include "hot.h"
 #include "store.h"
 
 #include <counter.h>
@@ -91,14 +92,27 @@ static void notified(u64 bits)
 	buffers_reap();
 }
 
-static err_t serve(struct request *rq)
+// What is not hot. The request of the loop is copied, so that it can live in registers.
+static __attribute__((noinline)) void request_serve(struct request *rq)
 {
-	if (hot_request(rq))
-		return ipc_reply_recv(SLOT_SELF_ENDPOINT, rq);
-	if (request_protocol(rq) == PROTO_PAGER)
-		return fault_reply_recv(rq);
 	files_dispatch(rq);
-	return ipc_reply_recv(SLOT_SELF_ENDPOINT, rq);
+}
+
+static always_inline err_t serve(struct request *rq)
+{
+	if (likely(hot_request(rq)))
+		return ipc_reply_recv(SLOT_SELF_ENDPOINT, rq);
+	struct request copy = *rq;
+	err_t err;
+
+	if (request_protocol(&copy) == PROTO_PAGER) {
+		err = fault_reply_recv(&copy);
+	} else {
+		request_serve(&copy);
+		err = ipc_reply_recv(SLOT_SELF_ENDPOINT, &copy);
+	}
+	*rq = copy;
+	return err;
 }
 
 static _Noreturn void serve_for_ever(void)

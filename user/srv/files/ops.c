@@ -307,22 +307,36 @@ err_t files_op_fork_attach(struct request *rq, u64 token)
 	return c ? snapshot_take(c, token) : -ERR_NFILE;
 }
 
-err_t files_op_image(struct request *rq, u64 *out_page, u64 *out_size, u64 *out_mode)
+// Only files of the archive lie in frames that vm may map.
+static err_t node_image(u32 node, u64 *out_page, u64 *out_size, u64 *out_mode)
 {
-	struct client *c = client_get(rq->badge);
-	const struct node *n;
-	struct path p;
-	err_t err = c ? path_open_existing(c, &p) : -ERR_NFILE;
+	const struct node *n = node_at(node);
 
-	if (err)
-		return err;
-	n = node_at(p.node);
 	if (n->kind != FD_ARCHIVE)
 		return n->kind == FD_DIR ? -ERR_ISDIR : -ERR_NOEXEC;
 	*out_page = n->page;
 	*out_size = n->size;
 	*out_mode = n->mode;
 	return 0;
+}
+
+err_t files_op_image(struct request *rq, u64 *out_page, u64 *out_size, u64 *out_mode)
+{
+	struct client *c = client_get(rq->badge);
+	struct path p;
+	err_t err = c ? path_open_existing(c, &p) : -ERR_NFILE;
+
+	return err ? err : node_image(p.node, out_page, out_size, out_mode);
+}
+
+err_t files_op_image_of(struct request *rq, u64 fd, u64 *out_page, u64 *out_size, u64 *out_mode)
+{
+	struct client *c = client_get(rq->badge);
+	struct open *o = c ? fd_open(c, fd) : NULL;
+
+	if (!o)
+		return -ERR_BADF;
+	return o->kind == FD_PIPE ? -ERR_NOEXEC : node_image(o->node, out_page, out_size, out_mode);
 }
 
 err_t files_op_descriptors(struct request *rq, u64 *out_open0, u64 *out_console0)

@@ -6,6 +6,7 @@
 #include <base/panic.h>
 #include <base/string.h>
 
+#define DELETE_STEPS 200000 // more than any object needs
 #define IMAGE_PAGES 1024 // more than any server's image has
 
 static struct lab_bench own = { .pool = SLOT_SELF_POOL };
@@ -116,6 +117,19 @@ void lab_argument(cptr_t pool, cptr_t thread, struct lab_domain domain, u64 va)
 void lab_give(struct lab_domain domain, u64 slot, cptr_t mine, u64 rights)
 {
 	lab_check("a capability", sys_cap_copy(domain.table, slot, SLOT_SELF_CAPTABLE, mine, rights, 0, COPY_COPY));
+}
+
+err_t lab_delete(cptr_t table, u64 slot)
+{
+	for (u32 step = 0; step < DELETE_STEPS; step++) {
+		err_t err = sys_cap_delete(table, slot);
+
+		if (err == -ERR_BADCAP)
+			return 0;
+		if (err != -ERR_AGAIN)
+			return err;
+	}
+	panic("the destruction of an object does not end");
 }
 
 u64 lab_number(const char *cmdline, const char *name, u64 otherwise)

@@ -48,5 +48,8 @@ void lab_argument(cptr_t pool, cptr_t thread, struct lab_domain domain, u64 va);
 // The domain's slot `slot` gets what lies in this server's slot `mine`.
 void lab_give(struct lab_domain domain, u64 slot, cptr_t mine, u64 rights);
 
+// Delete what a slot of a table holds, in as many steps as it takes. BUSY: something else must go first. An empty slot is fine.
+err_t lab_delete(cptr_t table, u64 slot) must_check;
+
 // A number from the kernel's command line: "name=123".
 u64 lab_number(const char *cmdline, const char *name, u64 otherwise);

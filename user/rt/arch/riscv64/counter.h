@@ -4,7 +4,7 @@
 
 #include <lib/base/types.h>
 
-#define ARCH_MACHINE "riscv64"
+#define ARCH_MACHINE  "riscv64"
 #define ARCH_TIMER_HZ 10000000 // of QEMU's virt, should the kernel not tell
 
 static inline u64 arch_time(void)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The bench's shortest loops. First, system calls and accesses between two readings of the cycle counter, by the convention of the figures in docs/bench.md: rdcycle, the one
- * instruction, rdcycle; the difference less 1, so that the instruction itself counts and the second reading does not.
+ * The bench's shortest loops. First, system calls and accesses between two readings of the cycle counter, by the
+ * convention of the figures in docs/bench.md: rdcycle, the one instruction, rdcycle; the difference less 1, so that the
+ * instruction itself counts and the second reading does not.
  */
 #pragma once
 
@@ -28,8 +29,8 @@ TIMED_INLINE err_t timed_ipc(u64 nr, cptr_t cap, u64 reply, struct request *rq, 
 	u64 before, after;
 
 	__asm__ volatile("rdcycle %[before]\n\tecall\n\trdcycle %[after]"
-			 : [before] "=&r"(before), [after] "=&r"(after), "+r"(a7), "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3), "+r"(a4),
-			   "+r"(a5), "+r"(a6), "+r"(t0), "+r"(t1), "+r"(t2), "+r"(t3), "+r"(t5)
+			 : [before] "=&r"(before), [after] "=&r"(after), "+r"(a7), "+r"(a0), "+r"(a1), "+r"(a2),
+			   "+r"(a3), "+r"(a4), "+r"(a5), "+r"(a6), "+r"(t0), "+r"(t1), "+r"(t2), "+r"(t3), "+r"(t5)
 			 :
 			 : "t4", "t6", "memory");
 	*cost = after - before - 1;
@@ -70,8 +71,8 @@ TIMED_INLINE u64 timed_load(const volatile void *p, u64 *value)
 }
 
 /*
- * The shortest server: each request is answered with its own words, which stay in their registers. Returns the status of a receive that
- * brought no request.
+ * The shortest server: each request is answered with its own words, which stay in their registers. Returns the status
+ * of a receive that brought no request.
  */
 TIMED_INLINE err_t echo_loop(cptr_t endpoint)
 {
@@ -86,13 +87,14 @@ TIMED_INLINE err_t echo_loop(cptr_t endpoint)
 			 "beqz a0, 1b"
 			 : "=&r"(a0)
 			 : [nr] "i"(NR_REPLY_RECV), [endpoint] "r"(endpoint)
-			 : "a1", "a2", "a3", "a4", "a5", "a6", "a7", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "memory");
+			 : "a1", "a2", "a3", "a4", "a5", "a6", "a7", "t0", "t1", "t2", "t3", "t4", "t5", "t6",
+			   "memory");
 	return (err_t)a0;
 }
 
 /*
- * The shortest pager: each fault is answered with the next frame. Returns the status of a receive that brought no fault, or of a mapping
- * that was refused.
+ * The shortest pager: each fault is answered with the next frame. Returns the status of a receive that brought no
+ * fault, or of a mapping that was refused.
  */
 TIMED_INLINE err_t pager_loop(cptr_t endpoint, cptr_t pool, u64 prot, const frame_t *frame)
 {
@@ -118,7 +120,9 @@ TIMED_INLINE err_t pager_loop(cptr_t endpoint, cptr_t pool, u64 prot, const fram
 			 "beqz a0, 1b\n"
 			 "2:"
 			 : "=&r"(a0), [frame] "+r"(frame)
-			 : [recv] "i"(NR_RECV), [map] "i"(NR_REPLY_MAP_RECV), [endpoint] "r"(endpoint), [pool] "r"(pool), [prot] "r"(prot)
-			 : "a1", "a2", "a3", "a4", "a5", "a6", "a7", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "memory");
+			 : [recv] "i"(NR_RECV), [map] "i"(NR_REPLY_MAP_RECV), [endpoint] "r"(endpoint),
+			   [pool] "r"(pool), [prot] "r"(prot)
+			 : "a1", "a2", "a3", "a4", "a5", "a6", "a7", "t0", "t1", "t2", "t3", "t4", "t5", "t6",
+			   "memory");
 	return (err_t)a0;
 }

@@ -6,6 +6,6 @@ struct winsize {
 };
 
 #define TIOCGWINSZ 0x5413
-#define FIONREAD 0x541b
+#define FIONREAD   0x541b
 
 int ioctl(int fd, unsigned long request, void *argument);

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+// The fuzzer: random calls whose arguments have the right shape most of the time, so that they get past the first check.
+#include "kfuzz.h"
+
+#define FRAMES 64
+
+static u64 state;
+static frame_t frames[FRAMES]; // references it has seen, some of them stale by now
+static u64 replies[8];         // reply words it has seen
+static u64 ids[8];             // object ids it has seen
+
+static u64 below(u64 n)
+{
+	return splitmix(&state) % n;
+}
+
+static bool one_in(u64 n)
+{
+	return !below(n);
+}
+
+// What an argument is.
+enum shape {
+	NONE,
+	POOL,
+	ASPACE,
+	TABLE,
+	THREAD,
+	ENDPOINT,
+	NOTIFY,
+	SYSTEM,
+	DEVICE,
+	CAP,     // any
+	SLOT,    // of the table, more often empty
+	FRAME,
+	VA,
+	PAGES,
+	BIG,     // a number of pages that does not fit
+	OP,      // a small number
+	MAPFLAGS,
+	PROT,
+	FLAGS,   // few bits
+	TYPE,
+	RIGHTS,
+	WORD,
+	TIME,
+};
+
+static const u8 shapes[][10] = {
+	[NR_CALL] = { ENDPOINT, WORD, WORD, WORD },
+	[NR_REPLY_RECV] = { ENDPOINT, WORD },
+	[NR_REPLY_MAP_RECV] = { ENDPOINT, MAPFLAGS, POOL, FRAME, FRAME, WORD, WORD, OP },
+	[NR_REPLY] = { ENDPOINT, WORD },
+	[NR_RECV] = { ENDPOINT, NONE, TIME },
+	[NR_NOTIFY] = { NOTIFY, WORD },
+	[NR_WAIT] = { NOTIFY, NONE, TIME },
+	[NR_THREAD_CTL] = { THREAD, OP, CAP, CAP, VA, VA },
+	[NR_THREAD_REGS] = { THREAD, OP, THREAD },
+	[NR_CAP_COPY] = { TABLE, SLOT, TABLE, SLOT, RIGHTS, OP, FLAGS },
+	[NR_CAP_DELETE] = { TABLE, SLOT },
+	[NR_CAP_REVOKE] = { TABLE, SLOT },
+	[NR_CAP_LIST] = { TABLE, SLOT },
+	[NR_OBJECT_CREATE] = { POOL, FRAME, OP, TYPE, TABLE, SLOT, OP },
+	[NR_POOL_CTL] = { POOL, OP, PAGES, NOTIFY, WORD },
+	[NR_POOL_DESTROY] = { POOL },
+	[NR_FRAME_ALLOC] = { POOL, OP, PAGES, FLAGS },
+	[NR_FRAME_FREE] = { POOL, OP, FRAME, FLAGS },
+	[NR_FRAME_MOVE] = { POOL, POOL, PAGES, FRAME },
+	[NR_FRAME_FILL] = { POOL, FRAME, FRAME },
+	[NR_FRAME_MARK] = { POOL, FRAME, OP, OP, WORD },
+	[NR_FRAME_PIN] = { POOL, FRAME, DEVICE, OP },
+	[NR_ASPACE_CTL] = { ASPACE, OP, OP, VA, VA, ENDPOINT, POOL, FLAGS },
+	[NR_MAP] = { ASPACE, VA, POOL, FRAME, PAGES, MAPFLAGS, FRAME, WORD, WORD },
+	[NR_UNMAP] = { ASPACE, VA, BIG, POOL, FLAGS, WORD },
+	[NR_PROTECT] = { ASPACE, VA, BIG, PROT },
+	[NR_SCAN] = { ASPACE, VA, BIG, FLAGS },
+	[NR_CLONE] = { ASPACE, VA, ASPACE, VA, BIG, FLAGS },
+	[NR_EVICT] = { POOL, FRAME, WORD, OP, FLAGS },
+	[NR_DEVICE] = { DEVICE, OP, ASPACE, VA, OP, OP },
+	[NR_SYSTEM] = { SYSTEM, OP, ASPACE, VA, OP },
+};
+
+static u64 wild(void)
+{
+	static const u64 edges[] = { 0, 1, 63, 64, 255, 256, 257, 512, 4096, 0x10000, 1ul << 32, 1ul << 38, 1ul << 63, ~0ul, ~0xffful };
+
+	return one_in(2) ? edges[below(sizeof(edges) / sizeof(*edges))] : splitmix(&state) >> below(64);
+}
+
+// One of the capabilities given for this purpose; now and then whatever lies in another slot.
+static u64 cap_of(u64 a, u64 b)
+{
+	return one_in(16) ? below(48) : one_in(2) ? a : b;
+}
+
+static u64 pages_va(void)
+{
+	return USER_BASE + (one_in(4) ? below(WINDOW_END / PAGE_SIZE) : below(1200)) * PAGE_SIZE;
+}
+
+static u64 map_flags(void)
+{
+	u64 flags = PROT_READ | (below(8) & (PROT_READ | PROT_WRITE | PROT_EXEC));
+
+	for (u32 i = 0; i < 2; i++)
+		if (one_in(3))
+			flags |= 1ul << (8 + below(11));
+	return flags;
+}
+
+static u64 shaped(enum shape shape)
+{
+	switch (shape) {
+	case NONE: return 0;
+	case POOL: return one_in(4) ? cap_of(S_SUBPOOL, S_POOL_MAP_ONLY) : cap_of(S_POOL, S_POOL);
+	case ASPACE: return one_in(4) ? S_ASPACE_WINDOW : cap_of(S_ASPACE_A, S_ASPACE_B);
+	case TABLE: return cap_of(S_TABLE, S_TABLE);
+	case THREAD: return cap_of(S_THREAD_A, S_THREAD_B);
+	case ENDPOINT: return one_in(8) ? S_ENDPOINT_CALL : cap_of(S_ENDPOINT_A, S_ENDPOINT_B);
+	case NOTIFY: return cap_of(S_NOTIFY_A, S_NOTIFY_B);
+	case SYSTEM: return S_SYSTEM;
+	case DEVICE: return cap_of(S_DEVICE, S_DEVICE);
+	case CAP: return below(24);
+	case SLOT: return one_in(6) ? below(S_GIVEN) : S_GIVEN + below(40);
+	case FRAME: return one_in(24) ? frames[below(FRAMES)] ^ 1ul << below(64) : frames[below(FRAMES)];
+	case VA: return one_in(24) ? pages_va() + below(PAGE_SIZE) : pages_va();
+	case PAGES: return one_in(3) ? below(BATCH + 2) : below(12);
+	case BIG: return one_in(3) ? below(3000) : below(40);
+	case OP: return below(12);
+	case MAPFLAGS: return map_flags();
+	case PROT: return below(8) | (one_in(8) ? PROTECT_SPLIT | PROTECT_COLLAPSE : 0);
+	case FLAGS: return below(8);
+	case TYPE: return 1 + below(9);
+	case RIGHTS: return one_in(3) ? 0 : splitmix(&state) & 0xfffff;
+	case WORD: return one_in(3) ? wild() : below(1000);
+	case TIME: return below(1000);
+	}
+	return 0;
+}
+
+static void remember_frames(u64 first, u64 count)
+{
+	if (first)
+		frames[below(FRAMES)] = first;
+	for (u64 i = 0; i < count && i < 4; i++)
+		frames[below(FRAMES)] = fuzz_argument[i];
+}
+
+// Lists of frames, {frame, offset}, {address space, va}: what the next call will take them for.
+static void argument_fill(void)
+{
+	u64 kind = below(4);
+
+	for (u32 i = 0; i < 64; i++) {
+		u64 frame = shaped(FRAME);
+
+		fuzz_argument[i] = kind == 0 ? frame : i % 2 ? (kind == 1 ? below(20) : pages_va()) : kind == 1 ? frame : ids[below(8)];
+	}
+	if (one_in(8))
+		fuzz_argument[below(PAGE_SIZE / sizeof(u64))] = wild();
+}
+
+static void learn(u64 nr, const struct request *rq, const u64 r[10], err_t err)
+{
+	if (nr == NR_FRAME_ALLOC && !err)
+		remember_frames(rq->w[0], r[0] == S_POOL ? rq->label : 0);
+	if (nr == NR_OBJECT_CREATE && !err)
+		ids[below(8)] = rq->label;
+	if ((nr == NR_RECV || nr == NR_REPLY_RECV || nr == NR_REPLY_MAP_RECV) && !err)
+		replies[below(8)] = rq->reply;
+	if (nr == NR_FRAME_MOVE && rq->label)
+		remember_frames(0, rq->label);
+	if (nr == NR_FRAME_PIN && !err && r[3] == 1) {
+		fuzz.pin[fuzz.pins].frame = r[1];
+		fuzz.pin[fuzz.pins++].pool = r[0];
+	}
+}
+
+// Pins must stay known: only these pools, one up, and no more than there is room for.
+static bool pin_allowed(u64 r[10])
+{
+	r[0] = one_in(4) ? S_SUBPOOL : S_POOL;
+	r[2] = S_DEVICE;
+	r[3] = 1;
+	return fuzz.pins < PINS;
+}
+
+static bool call_allowed(u64 nr, u64 r[10])
+{
+	if (nr == NR_FRAME_PIN)
+		return pin_allowed(r);
+	if (nr == NR_SYSTEM && (r[1] == SYS_LOG || (r[1] == SYS_CHECK && !one_in(30))))
+		r[1] = SYS_STAT;
+	// The world would soon be empty.
+	if (nr == NR_POOL_DESTROY && r[0] != S_SUBPOOL)
+		return one_in(400);
+	if ((nr == NR_CAP_DELETE || nr == NR_CAP_REVOKE) && r[1] < S_GIVEN)
+		return one_in(200);
+	if (nr == NR_CAP_COPY && r[3] < S_GIVEN && r[6] == COPY_MOVE)
+		return one_in(200);
+	return true;
+}
+
+static u64 ipc_flags(u64 nr)
+{
+	if (nr != NR_RECV && nr != NR_WAIT)
+		return 0;
+	return one_in(100) ? 0 : one_in(8) ? IPC_DEADLINE : one_in(3) ? IPC_POLL | IPC_REDELIVER : IPC_POLL;
+}
+
+static void one_call(void)
+{
+	u64 nr = one_in(200) ? below(256) : below(NR_SYSTEM + 1), r[10], reply;
+	struct request rq = { 0 };
+	err_t err;
+
+	// A call or receive that blocks costs a visit of main: enough of them come by.
+	if ((nr == NR_CALL || nr == NR_REPLY_RECV) && !one_in(30))
+		nr = NR_MAP;
+	for (u32 i = 0; i < 10; i++)
+		r[i] = one_in(40) ? wild() : nr <= NR_SYSTEM ? shaped(shapes[nr][i]) : wild();
+	if (!call_allowed(nr, r))
+		return;
+	if (one_in(3))
+		argument_fill();
+	rq.label = r[1];
+	for (u32 i = 0; i < MSG_WORDS; i++)
+		rq.w[i] = r[i + 2];
+	reply = nr == NR_CALL ? caps_pair(one_in(2) ? shaped(SLOT) : 0, one_in(2) ? shaped(SLOT) : 0) : replies[below(8)];
+	err = arch_ipc(nr | ipc_flags(nr), r[0], nr == NR_CALL || one_in(2) ? 0 : caps_pair(shaped(SLOT), shaped(SLOT)), reply, &rq);
+	if (nr > NR_SYSTEM)
+		return;
+	fuzz.done[nr]++;
+	fuzz.failed[nr] += err < 0;
+	learn(nr, &rq, r, err);
+}
+
+void fuzz_run(void)
+{
+	state = fuzz.seed;
+	for (u32 i = 0; i < FRAMES; i++)
+		frames[i] = 0;
+	for (; fuzz.calls; fuzz.calls--)
+		one_call();
+	for (;;)
+		__asm__ volatile("ebreak");
+}
