@@ -11,6 +11,8 @@ static err_t set_notify(struct thread *self, struct pool *pool, u64 notification
 	err_t err = notification ? ARG_CAP(self, notification, NOTIFICATION, NOTIFY, &n) : 0;
 	if (err)
 		return err;
+	if (n && pool->dying)
+		return -ERR_DYING;
 	void *old = pool->notify;
 	if (n)
 		object_ref(n->obj);
@@ -47,10 +49,19 @@ err_t sys_pool_ctl(struct thread *self, struct cap *cap, u64 op, u64 a, u64 b, u
 	return -ERR_INVAL;
 }
 
-err_t sys_pool_destroy(struct thread *self, struct cap *pool, u64 *out)
+err_t sys_pool_destroy(struct thread *self, struct cap *cap, u64 *out)
 {
+	struct pool *pool = cap->obj;
 	(void)self;
-	return pool_destroy_step(pool->obj, &out[0]);
+	err_t err = pool_destroy_step(pool, &out[0]);
+	// It has nothing to tell any more, and its notification may lie in one of its own frames.
+	void *notify = pool->notify;
+	if (notify) {
+		pool_set_notify(pool, NULL, 0, 0);
+		if (object_unref(notify))
+			return -ERR_AGAIN;
+	}
+	return err;
 }
 
 err_t sys_frame_alloc(struct thread *self, struct cap *pool, u64 order, u64 count, u64 flags, u64 *out)

@@ -267,7 +267,8 @@ static void pool_end(struct pool *pool)
 	}
 	event_drop(pool);
 	id_retire(pool->id);
-	*pool = (struct pool){ .obj = pool->obj, .dying = true };
+	// The references it holds go with the object.
+	*pool = (struct pool){ .obj = pool->obj, .parent = parent, .notify = pool->notify, .dying = true };
 }
 
 // Strip the pool's frames from the address spaces, newest first. No entry for them can appear behind the sweep: a dying

@@ -115,9 +115,7 @@ static void fuzzer_start(const struct world *w)
 static void round_run(u64 seed, u64 calls)
 {
 	static struct world world;
-	u64 before[COUNTS];
 
-	counts_take(before);
 	world_make(&world);
 	fuzz.seed = seed;
 	fuzz.calls = calls;
@@ -127,18 +125,19 @@ static void round_run(u64 seed, u64 calls)
 	lab_check("to end the fuzzer", sys_thread_ctl(fuzzer, THREAD_KILL, 0, 0, 0, 0, NULL, NULL, NULL, NULL));
 	lab_check("to delete the fuzzer", sys_cap_delete(SLOT_SELF_CAPTABLE, fuzzer));
 	world_unmake(&world);
-	counts_compare(before, seed);
 }
 
 static void rounds_run(u64 seed, u64 calls)
 {
-	u64 rounds = 0;
+	u64 rounds = 0, before[COUNTS];
 
 	round_run(seed, ROUND_CALLS); // the first one takes what is kept from round to round
+	counts_take(before);
 	for (u64 left = calls; left; rounds++) {
 		u64 n = left < ROUND_CALLS ? left : ROUND_CALLS;
 
 		round_run(seed + rounds, n);
+		counts_compare(before, seed + rounds);
 		left -= n;
 		if (rounds % CHECK_EVERY == 0)
 			self_check(seed + rounds);
