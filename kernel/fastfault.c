@@ -2,8 +2,9 @@
 // The hot path of a page fault: the fault becomes a call to the window's pager, and the pager's reply carries the mapping. One trap and one
 // system call per fault. Same rules as fastpath.c: inlined, no stack frame, nothing written before every check has passed.
 //
-// Here it serves: 4K entries that are empty or present, and replies that fill an empty entry with one frame (zeroing it on the way). The rest
-// (tables to allocate, tokens, COW, lists) takes the slow path: kernel/fault.c and ipc_reply_map_recv.
+// Here it serves: 4K entries that are empty or present, and replies that fill an empty entry with one frame (zeroing it on the way) or replace a
+// leaf (copy on write: the copy, or the reuse of an exclusive page). The rest (tables to allocate, tokens, lists) takes the slow path:
+// kernel/fault.c and ipc_reply_map_recv.
 #include <kernel/fastpath.h>
 
 register struct thread *self asm(FASTPATH_SELF);
@@ -63,7 +64,26 @@ slow:
 	trap_slow_fault(t, access, addr);
 }
 
-#define FAST_MAP (PROT_READ | PROT_WRITE | PROT_EXEC | MAP_ZERO | MAP_IF_EMPTY | MAP_TOUCH)
+#define FAST_MAP \
+	(PROT_READ | PROT_WRITE | PROT_EXEC | MAP_ZERO | MAP_COPY | MAP_IF_EMPTY | MAP_IF_SAME | MAP_IF_EXCLUSIVE | MAP_TOUCH)
+#define NOT_FAST (PAGE_SWAPCACHE | PAGE_SECRET | PAGE_WRITEBACK)
+
+// May `page` fill the empty entry: it is nobody's yet.
+static always_inline bool fill_allowed(const struct page *page, pte_t entry, u64 flags)
+{
+	return !entry && !page->mapcount && !(flags & (MAP_COPY | MAP_IF_EXCLUSIVE));
+}
+
+// May `page` replace the entry, which must be a leaf of the source frame: the same page with another protection (COW reuse: exclusive), or a
+// fresh one that gets a copy of it.
+static always_inline bool replace_allowed(const struct page *page, const struct page *source, pte_t entry, u64 flags)
+{
+	if (!source || !source->mapcount || source->marks & PAGE_SECRET || !pte_is_leaf(entry) || pte_is_device(entry) || pfn_to_page(pte_pfn(entry)) != source)
+		return false;
+	if (flags & MAP_COPY)
+		return !page->mapcount && !page->pins && !(flags & (MAP_ZERO | MAP_IF_EXCLUSIVE));
+	return page == source && !(flags & MAP_ZERO) && (page->mapcount == 1 || !(flags & MAP_IF_EXCLUSIVE));
+}
 
 void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame, frame_t source, u64 word0, u64 word1)
 {
@@ -83,20 +103,33 @@ void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame
 	const struct pool *pool = pool_cap->obj;
 	if (unlikely(!fastpath_may_run(hart, client, as) || pool->dying || client->fault_window->pager != ep))
 		goto slow;
-	// The frame: reference, pool and state in one compare; never mapped, nothing pending (swap cache, secrets): those are checked slowly.
+	// The frame: reference, pool and state in one compare; with nothing pending (swap cache, secrets): that is checked slowly.
 	struct page *page = frame_check(frame, pool->id, PAGE_OWNED);
-	if (unlikely(!page || page->mapcount || page->marks & (PAGE_SWAPCACHE | PAGE_SECRET | PAGE_WRITEBACK)))
-		goto slow;
 	pte_t *slot = aspace_slot(as, client->fault_addr);
-	if (unlikely(!slot || *slot || !(flags & PROT_READ)))
+	if (unlikely(!page || page->marks & NOT_FAST || !slot || !(flags & PROT_READ)))
 		goto slow;
-
-	// Point of no return.
-	if (flags & MAP_ZERO || !(page->marks & PAGE_ZEROED))
-		arch_page_clear_fast(page_address(page));
-	// Readable, as checked; said again so that the compiler sees that the entry cannot be an invalid one.
-	aspace_fill_slot(as, slot, page, flags | PROT_READ, word0, word1);
-	// No fence: the entry was invalid. A hart that caches invalid entries faults once more, and the slow path's walk resolves that with one.
+	if (unlikely(flags & MAP_IF_SAME)) {
+		struct page *from = frame_check(source, pool->id, PAGE_OWNED);
+		// Other harts would have to be told: that is the slow path's.
+		if (!replace_allowed(page, from, *slot, flags) || as->harts != 1ul << hart->id)
+			goto slow;
+		// Point of no return.
+		if (flags & MAP_COPY) {
+			arch_page_copy_fast(page_address(page), page_address(from));
+			page->marks |= PAGE_DIRTY;
+		}
+		aspace_replace_slot(slot, from, page, flags | PROT_READ, word0, word1);
+		arch_flush_page(client->fault_addr, as->asid);
+	} else {
+		if (!fill_allowed(page, *slot, flags))
+			goto slow;
+		// Point of no return.
+		if (flags & MAP_ZERO || !(page->marks & PAGE_ZEROED))
+			arch_page_clear_fast(page_address(page));
+		// Readable, as checked; said again so that the compiler sees that the entry cannot be an invalid one.
+		aspace_fill_slot(as, slot, page, flags | PROT_READ, word0, word1);
+		// No fence: the entry was invalid. A hart that caches invalid entries faults once more, and the slow path resolves that with one.
+	}
 	fastpath_wait(self, ep, 0);
 	client->in_fault = FAULT_NONE;
 	fastpath_switch(hart, self, client, as);

@@ -143,9 +143,8 @@ static always_inline pte_t *aspace_slot(struct aspace *as, vaddr_t va)
 	return &as->walk_table[pte_index(va, 0)];
 }
 
-// Write a leaf into the empty slot of aspace_slot, and account for it. The caller has checked everything; no flush.
-static always_inline void aspace_fill_slot(struct aspace *as, pte_t *slot, struct page *page, u64 flags, u64 word0,
-					   u64 word1)
+// A new leaf for `page`, which is accounted for here.
+static always_inline pte_t aspace_leaf(struct page *page, u64 flags, u64 word0, u64 word1)
 {
 	pte_t e = pte_make_leaf(page_to_pfn(page), flags & (PROT_READ | PROT_WRITE | PROT_EXEC), true, false);
 	if (flags & MAP_TOUCH)
@@ -156,6 +155,24 @@ static always_inline void aspace_fill_slot(struct aspace *as, pte_t *slot, struc
 		page->word0 = word0;
 		page->word1 = word1;
 	}
+	return e;
+}
+
+// Write a leaf in place of the 4K leaf of `from` that the slot of aspace_slot holds. The caller has checked everything and
+// flushes.
+static always_inline void aspace_replace_slot(pte_t *slot, struct page *from, struct page *page, u64 flags, u64 word0,
+					      u64 word1)
+{
+	pte_t old = __atomic_exchange_n(slot, aspace_leaf(page, flags, word0, word1), __ATOMIC_ACQ_REL);
+	from->marks |= (pte_dirty(old) ? PAGE_DIRTY : 0) | (pte_young(old) ? PAGE_YOUNG : 0);
+	from->mapcount--;
+}
+
+// Write a leaf into the empty slot of aspace_slot, and account for it. The caller has checked everything; no flush.
+static always_inline void aspace_fill_slot(struct aspace *as, pte_t *slot, struct page *page, u64 flags, u64 word0,
+					   u64 word1)
+{
+	pte_t e = aspace_leaf(page, flags, word0, word1);
 	virt_to_page(slot)->word0 += 1ul << 32; // entries of the table: pgtable.h
 	as->leaves++;
 	__atomic_store_n(slot, e, __ATOMIC_RELEASE);

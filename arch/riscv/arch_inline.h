@@ -267,3 +267,13 @@ static always_inline void arch_page_clear_fast(void *page)
 	u64 saved_ra;
 	asm volatile("mv %1, ra\n call arch_page_clear\n mv ra, %1" : "+r"(r_page), "=&r"(saved_ra)::"a1", "memory");
 }
+
+// arch_page_copy likewise: page.S promises to change a0 - a7, t0 - t2 and ra only. t0, which a fast path keeps fixed (R_W5), is given back.
+static always_inline void arch_page_copy_fast(void *to, const void *from)
+{
+	register void *r_to asm("a0") = to;
+	register const void *r_from asm("a1") = from;
+	u64 saved_ra, saved_t0;
+	asm volatile("mv %2, ra\n mv %3, t0\n call arch_page_copy\n mv ra, %2\n mv t0, %3"
+		     : "+r"(r_to), "+r"(r_from), "=&r"(saved_ra), "=&r"(saved_t0)::"a2", "a3", "a4", "a5", "a6", "a7", "t1", "t2", "memory");
+}

@@ -15,7 +15,7 @@ static err_t vma_copy(struct proc *child, struct proc *parent, struct vma v)
 
 	v.owner = (u16)proc_slot(child);
 	v.flags &= ~VMA_LOCKED;
-	i = vma_add(child, &v);
+	i = vma_add(child, &v, 0); /* they come in order */
 	if (!i)
 		return -ERR_NOMEM;
 	/* Shared pages are in the shadow, where the child's faults find them. */

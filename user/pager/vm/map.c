@@ -47,7 +47,7 @@ err_t region_add(struct proc *p, const struct vma *v)
 		vma_change(p, next, &joined);
 		return 0;
 	}
-	return vma_add(p, v) ? 0 : -ERR_NOMEM;
+	return vma_add(p, v, next) ? 0 : -ERR_NOMEM;
 }
 
 void entries_unmap(struct proc *p, u32 start, u32 pages, u64 flags)

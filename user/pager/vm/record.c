@@ -62,7 +62,7 @@ void record_rebuild(void)
 			v->kind = VMA_FREE;
 			continue;
 		}
-		vma_link(&procs[v->owner], (u16)i);
+		vma_link(&procs[v->owner], (u16)i, vma_find(&procs[v->owner], v->start));
 	}
 }
 

@@ -48,7 +48,7 @@ err_t shared_create(u32 pages, u32 *pgoff, u32 *object)
 	if (!start)
 		return -ERR_NOMEM;
 	record_stage(&vms->globals, &globals, sizeof(globals));
-	i = vma_add(shadow, &v);
+	i = vma_add(shadow, &v, vma_find(shadow, start));
 	if (!i)
 		return -ERR_NOMEM;
 	holders[i] = 0;

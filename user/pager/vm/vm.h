@@ -146,12 +146,15 @@ struct proc {
 _Static_assert(sizeof(struct proc) == 64, "indexed by a shift on every fault");
 
 struct vma_node {
+	u32 start, end; // as in the record
+	u32 gap;        // free pages between prev and this one
+	u32 gap_max;    // largest in this subtree
 	u16 left, right, parent;
 	u16 height;
 	u16 prev, next;
-	u32 gap;     // free pages between prev and this one
-	u32 gap_max; // largest in this subtree
+	u32 spare;
 };
+_Static_assert(sizeof(struct vma_node) == 32, "indexed by a shift");
 
 struct magazine {
 	u32 top;
@@ -219,7 +222,7 @@ void result_stage(const struct request *rq, s64 status, u64 word0, u64 word1);
 // vma.c: the tree of a process
 u16 vma_find(const struct proc *p, u32 page) must_check; // the first that ends above page, 0 none
 bool vma_records_left(u32 n);
-u16 vma_add(struct proc *p, const struct vma *v) must_check; // 0: no record left. Commits
+u16 vma_add(struct proc *p, const struct vma *v, u16 next) must_check; // before `next`; 0: no record left. Commits
 void vma_delete(struct proc *p, u16 index);                  // Commits
 void vma_change(struct proc *p, u16 index, const struct vma *v); // same order among its neighbours. Commits
 u16 vma_split(struct proc *p, u16 index, u32 page) must_check; // the part from page on, 0: no record left
@@ -228,7 +231,7 @@ u16 vma_merge(struct proc *p, u16 index);                    // with both neighb
 u32 vma_gap(const struct proc *p, u32 pages, u32 low, u32 high) must_check; // highest gap, 0 none
 bool vma_free_range(const struct proc *p, u32 start, u32 end);
 void vma_pool_reset(void);
-void vma_link(struct proc *p, u16 index);
+void vma_link(struct proc *p, u16 index, u16 next); // next: the VMA that follows it, 0 none
 void vma_drop_all(struct proc *p); // records only; the process is NEW or EXIT
 u64 vma_check(const struct proc *p); // invariants of one tree; number of violations (tests)
 u64 vma_sum(const struct vma *v);

@@ -27,12 +27,12 @@ static const struct vma *vma_at(u16 i)
 	return &vms->vma[i];
 }
 
-static u32 max_u32(u32 a, u32 b)
+static inline u32 max_u32(u32 a, u32 b)
 {
 	return a > b ? a : b;
 }
 
-static void node_update(u16 i)
+static inline void node_update(u16 i)
 {
 	struct vma_node *n = &nodes[i];
 	const struct vma_node *l = &nodes[n->left], *r = &nodes[n->right];
@@ -42,13 +42,13 @@ static void node_update(u16 i)
 }
 
 // Node 0 stands for "none": it takes a parent like any other and keeps height and gaps 0.
-static void left_set(u16 i, u16 child)
+static inline void left_set(u16 i, u16 child)
 {
 	nodes[i].left = child;
 	nodes[child].parent = i;
 }
 
-static void right_set(u16 i, u16 child)
+static inline void right_set(u16 i, u16 child)
 {
 	nodes[i].right = child;
 	nodes[child].parent = i;
@@ -87,65 +87,53 @@ static u16 rotate_left(u16 i)
 	return top;
 }
 
-static u16 balance(u16 i)
+// i leans by two: the top of the subtree after one or two rotations.
+static u16 rebalance(u16 i)
 {
 	const struct vma_node *n = &nodes[i], *l = &nodes[n->left], *r = &nodes[n->right];
-	s32 lean = (s32)l->height - (s32)r->height;
 
-	if (lean > 1) {
+	if (l->height > r->height) {
 		if (nodes[l->left].height < nodes[l->right].height)
 			left_set(i, rotate_left(n->left));
 		return rotate_right(i);
 	}
-	if (lean < -1) {
-		if (nodes[r->right].height < nodes[r->left].height)
-			right_set(i, rotate_right(n->right));
-		return rotate_left(i);
-	}
-	node_update(i);
-	return i;
+	if (nodes[r->right].height < nodes[r->left].height)
+		right_set(i, rotate_right(n->right));
+	return rotate_left(i);
 }
 
-// A subtree of i has changed: heights, gaps and balance from i upwards, as far as it matters.
+// A subtree of i, or its gap, has changed: heights, gaps and balance from i upwards, as far as it matters.
 static void tree_fix(struct proc *p, u16 i)
 {
 	while (i) {
-		const struct vma_node *n = &nodes[i];
-		u16 parent = n->parent, height = n->height, top;
-		u32 gap_max = n->gap_max;
+		struct vma_node *n = &nodes[i];
+		u32 lh = nodes[n->left].height, rh = nodes[n->right].height;
+		u16 parent = n->parent;
 
-		top = balance(i);
-		if (top != i)
-			child_replace(p, parent, i, top);
-		else if (n->height == height && n->gap_max == gap_max)
-			return;
+		if (unlikely(lh > rh + 1 || rh > lh + 1)) {
+			child_replace(p, parent, i, rebalance(i));
+		} else {
+			u32 gap_max = max_u32(n->gap, max_u32(nodes[n->left].gap_max, nodes[n->right].gap_max));
+			u16 height = (u16)(1 + max_u32(lh, rh));
+
+			if (n->height == height && n->gap_max == gap_max)
+				return;
+			n->height = height;
+			n->gap_max = gap_max;
+		}
 		i = parent;
 	}
 }
 
-static void tree_insert(struct proc *p, u16 i)
+// A node whose neighbours in order are known goes below one of them: next has no left child, or prev, which lies in it, no right one.
+static void tree_attach(struct proc *p, u16 i, u16 prev, u16 next)
 {
-	u16 parent = p->root;
-
-	if (!parent) {
+	if (next && !nodes[next].left)
+		left_set(next, i);
+	else if (prev)
+		right_set(prev, i);
+	else
 		child_replace(p, 0, 0, i);
-		return;
-	}
-	for (;;) {
-		bool left = vma_at(i)->start < vma_at(parent)->start;
-		u16 child = left ? nodes[parent].left : nodes[parent].right;
-
-		if (child) {
-			parent = child;
-			continue;
-		}
-		if (left)
-			left_set(parent, i);
-		else
-			right_set(parent, i);
-		tree_fix(p, parent);
-		return;
-	}
 }
 
 // The place of i, which has two children, is taken by its successor.
@@ -165,7 +153,6 @@ static void tree_remove_inner(struct proc *p, u16 i)
 	nodes[next].height = n->height;
 	nodes[next].gap_max = n->gap_max;
 	tree_fix(p, parent);
-	tree_fix(p, next); /* the first may have ended below it */
 }
 
 static void tree_remove(struct proc *p, u16 i)
@@ -180,32 +167,15 @@ static void tree_remove(struct proc *p, u16 i)
 	}
 }
 
-// gap of i has changed: bring gap_max up to date from i upwards, as far as it matters.
-static void tree_refresh(u16 i)
+// prev or an address has changed. Node 0 keeps its gap of 0.
+static void gap_set(struct proc *p, u16 i)
 {
-	for (; i; i = nodes[i].parent) {
-		struct vma_node *n = &nodes[i];
-		u32 gap_max = max_u32(n->gap, max_u32(nodes[n->left].gap_max, nodes[n->right].gap_max));
-
-		if (gap_max == n->gap_max)
-			return;
-		n->gap_max = gap_max;
-	}
-}
-
-static void gap_set(u16 i)
-{
-	u16 prev;
-	u32 gap;
+	struct vma_node *n = &nodes[i];
 
 	if (!i)
 		return;
-	prev = nodes[i].prev;
-	gap = vma_at(i)->start - (prev ? vma_at(prev)->end : WINDOW_START);
-	if (gap != nodes[i].gap) {
-		nodes[i].gap = gap;
-		tree_refresh(i);
-	}
+	n->gap = n->start - (n->prev ? nodes[n->prev].end : WINDOW_START);
+	tree_fix(p, i);
 }
 
 void vma_pool_reset(void)
@@ -266,47 +236,48 @@ u16 vma_find(const struct proc *p, u32 page)
 	u16 i = p->root, found = 0;
 
 	while (i) {
-		if (vma_at(i)->end > page) {
+		const struct vma_node *n = &nodes[i];
+
+		if (n->end > page) {
 			found = i;
-			i = nodes[i].left;
+			i = n->left;
 		} else {
-			i = nodes[i].right;
+			i = n->right;
 		}
 	}
 	return found;
 }
 
 // Put a record into the volatile side.
-void vma_link(struct proc *p, u16 i)
+void vma_link(struct proc *p, u16 i, u16 next)
 {
+	const struct vma *v = vma_at(i);
 	struct vma_node *n = &nodes[i];
+	u16 prev = next ? nodes[next].prev : p->last;
 
-	n->left = n->right = 0;
-	n->height = 1;
-	n->next = vma_find(p, vma_at(i)->start);
-	n->prev = n->next ? nodes[n->next].prev : p->last;
-	n->gap = vma_at(i)->start - (n->prev ? vma_at(n->prev)->end : WINDOW_START);
-	n->gap_max = n->gap;
-	if (n->prev)
-		nodes[n->prev].next = i;
+	*n = (struct vma_node){ .start = v->start, .end = v->end, .height = 1, .prev = prev, .next = next };
+	n->gap = n->gap_max = n->start - (prev ? nodes[prev].end : WINDOW_START);
+	if (prev)
+		nodes[prev].next = i;
 	else
 		p->first = i;
-	if (n->next)
-		nodes[n->next].prev = i;
-	else
+	if (next) {
+		nodes[next].prev = i;
+		nodes[next].gap = nodes[next].start - n->end;
+	} else {
 		p->last = i;
-	tree_insert(p, i);
-	gap_set(n->next);
+	}
+	tree_attach(p, i, prev, next);
+	tree_fix(p, n->parent);
+	tree_fix(p, next); /* it lies above i: its gap has changed too */
 	p->vmas++;
-	p->pages += vma_at(i)->end - vma_at(i)->start;
+	p->pages += n->end - n->start;
 }
 
-// The record must still be as it was linked.
 static void vma_unlink(struct proc *p, u16 i)
 {
 	struct vma_node *n = &nodes[i];
 
-	tree_remove(p, i);
 	if (n->prev)
 		nodes[n->prev].next = n->next;
 	else
@@ -315,14 +286,15 @@ static void vma_unlink(struct proc *p, u16 i)
 		nodes[n->next].prev = n->prev;
 	else
 		p->last = n->prev;
-	gap_set(n->next);
+	tree_remove(p, i);
+	gap_set(p, n->next);
 	p->vmas--;
-	p->pages -= vma_at(i)->end - vma_at(i)->start;
+	p->pages -= n->end - n->start;
 	if (p->hint == i)
 		p->hint = 0;
 }
 
-u16 vma_add(struct proc *p, const struct vma *v)
+u16 vma_add(struct proc *p, const struct vma *v, u16 next)
 {
 	u16 i = p->vmas < VMAS_PER_PROC ? pool_take() : 0;
 
@@ -332,7 +304,7 @@ u16 vma_add(struct proc *p, const struct vma *v)
 	}
 	stage_vma(i, v);
 	record_commit();
-	vma_link(p, i);
+	vma_link(p, i, next);
 	return i;
 }
 
@@ -346,14 +318,20 @@ void vma_delete(struct proc *p, u16 i)
 
 void vma_change(struct proc *p, u16 i, const struct vma *v)
 {
-	const struct vma *old = vma_at(i);
+	struct vma_node *n = &nodes[i];
 
 	p->pages += v->end - v->start;
-	p->pages -= old->end - old->start;
+	p->pages -= n->end - n->start;
 	stage_vma(i, v);
 	record_commit();
-	gap_set(i);
-	gap_set(nodes[i].next);
+	if (v->start != n->start) {
+		n->start = v->start;
+		gap_set(p, i);
+	}
+	if (v->end != n->end) {
+		n->end = v->end;
+		gap_set(p, n->next);
+	}
 }
 
 u16 vma_split(struct proc *p, u16 i, u32 page)
@@ -371,7 +349,8 @@ u16 vma_split(struct proc *p, u16 i, u32 page)
 	stage_vma(j, &high);
 	record_commit();
 	p->pages -= high.end - high.start;
-	vma_link(p, j);
+	nodes[i].end = page;
+	vma_link(p, j, nodes[i].next);
 	if (high.kind == VMA_SHARED)
 		shared_hold(vma_at(j));
 	return j;
@@ -400,7 +379,8 @@ static void vma_join(struct proc *p, u16 a, u16 b)
 	stage_vma(a, &v);
 	stage_free(b);
 	record_commit();
-	gap_set(nodes[a].next);
+	nodes[a].end = v.end;
+	gap_set(p, nodes[a].next);
 	pool_put(b);
 	if (gone.kind == VMA_SHARED)
 		shared_release(&gone);
@@ -423,32 +403,27 @@ bool vma_free_range(const struct proc *p, u32 start, u32 end)
 {
 	u16 i = vma_find(p, start);
 
-	return !i || vma_at(i)->start >= end;
+	return !i || nodes[i].start >= end;
 }
 
 // The highest address of a free run of `pages` inside [low, high) within this subtree, 0 none.
 static u32 gap_search(u16 tree, u32 pages, u32 low, u32 high)
 {
-	const struct vma *v = vma_at(tree);
 	const struct vma_node *n = &nodes[tree];
-	u32 from = v->start - n->gap, to = v->start, found = 0;
+	u32 from = max_u32(n->start - n->gap, low), to = n->start < high ? n->start : high, found;
 
-	if (!tree || n->gap_max < pages)
+	if (n->gap_max < pages) /* also: no subtree */
 		return 0;
-	if (v->end < high)
-		found = gap_search(n->right, pages, low, high);
-	if (found)
+	if (n->end < high && (found = gap_search(n->right, pages, low, high)))
 		return found;
-	from = max_u32(from, low);
-	to = to < high ? to : high;
 	if (to > from && to - from >= pages)
 		return to - pages;
-	return v->start > low ? gap_search(n->left, pages, low, high) : 0;
+	return n->start > low ? gap_search(n->left, pages, low, high) : 0;
 }
 
 u32 vma_gap(const struct proc *p, u32 pages, u32 low, u32 high)
 {
-	u32 from = max_u32(p->last ? vma_at(p->last)->end : WINDOW_START, low);
+	u32 from = max_u32(p->last ? nodes[p->last].end : WINDOW_START, low);
 
 	if (high > from && high - from >= pages)
 		return high - pages;
@@ -502,7 +477,7 @@ u64 vma_check(const struct proc *p)
 		const struct vma *v = vma_at(i);
 
 		bad += v->start < end || v->start >= v->end || v->owner != proc_slot(p) || v->check != vma_sum(v);
-		bad += nodes[i].gap != v->start - end;
+		bad += nodes[i].gap != v->start - end || nodes[i].start != v->start || nodes[i].end != v->end;
 		/* Two that fit have been joined; the shadow's own never fit. */
 		bad += vma_joins(nodes[i].prev, i);
 		end = v->end;

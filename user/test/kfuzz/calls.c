@@ -3,11 +3,16 @@
 #include "kfuzz.h"
 
 #define FRAMES 64
+#define MAPPINGS 32
 
 static u64 state;
 static frame_t frames[FRAMES]; // references it has seen, some of them stale by now
 static u64 replies[8];         // reply words it has seen
-static u64 ids[8];             // object ids it has seen
+static u64 ids[2];             // of the two address spaces
+static struct {
+	frame_t frame;
+	u64 pool, space, va;
+} mappings[MAPPINGS]; // it has made, some of them gone by now
 
 static u64 below(u64 n)
 {
@@ -31,11 +36,14 @@ enum shape {
 	SYSTEM,
 	DEVICE,
 	CAP,     // any
-	SLOT,    // of the table, more often empty
+	SLOT,    // of the table, more often one that may be empty
+	GIVEN,   // a slot of the table with what the world gave
 	FRAME,
 	VA,
 	PAGES,
+	FEW,     // 0 or a few
 	BIG,     // a number of pages that does not fit
+	ORDER,
 	OP,      // a small number
 	MAPFLAGS,
 	PROT,
@@ -56,21 +64,21 @@ static const u8 shapes[][10] = {
 	[NR_WAIT] = { NOTIFY, NONE, TIME },
 	[NR_THREAD_CTL] = { THREAD, OP, CAP, CAP, VA, VA },
 	[NR_THREAD_REGS] = { THREAD, OP, THREAD },
-	[NR_CAP_COPY] = { TABLE, SLOT, TABLE, SLOT, RIGHTS, OP, FLAGS },
+	[NR_CAP_COPY] = { TABLE, SLOT, TABLE, GIVEN, RIGHTS, FEW, FEW },
 	[NR_CAP_DELETE] = { TABLE, SLOT },
 	[NR_CAP_REVOKE] = { TABLE, SLOT },
 	[NR_CAP_LIST] = { TABLE, SLOT },
 	[NR_OBJECT_CREATE] = { POOL, FRAME, OP, TYPE, TABLE, SLOT, OP },
 	[NR_POOL_CTL] = { POOL, OP, PAGES, NOTIFY, WORD },
 	[NR_POOL_DESTROY] = { POOL },
-	[NR_FRAME_ALLOC] = { POOL, OP, PAGES, FLAGS },
-	[NR_FRAME_FREE] = { POOL, OP, FRAME, FLAGS },
-	[NR_FRAME_MOVE] = { POOL, POOL, PAGES, FRAME },
+	[NR_FRAME_ALLOC] = { POOL, ORDER, FEW, FLAGS },
+	[NR_FRAME_FREE] = { POOL, FEW, FRAME, FLAGS },
+	[NR_FRAME_MOVE] = { POOL, POOL, FEW, FRAME },
 	[NR_FRAME_FILL] = { POOL, FRAME, FRAME },
 	[NR_FRAME_MARK] = { POOL, FRAME, OP, OP, WORD },
 	[NR_FRAME_PIN] = { POOL, FRAME, DEVICE, OP },
 	[NR_ASPACE_CTL] = { ASPACE, OP, OP, VA, VA, ENDPOINT, POOL, FLAGS },
-	[NR_MAP] = { ASPACE, VA, POOL, FRAME, PAGES, MAPFLAGS, FRAME, WORD, WORD },
+	[NR_MAP] = { ASPACE, VA, POOL, FRAME, FEW, MAPFLAGS, FRAME, WORD, WORD },
 	[NR_UNMAP] = { ASPACE, VA, BIG, POOL, FLAGS, WORD },
 	[NR_PROTECT] = { ASPACE, VA, BIG, PROT },
 	[NR_SCAN] = { ASPACE, VA, BIG, FLAGS },
@@ -102,9 +110,10 @@ static u64 map_flags(void)
 {
 	u64 flags = PROT_READ | (below(8) & (PROT_READ | PROT_WRITE | PROT_EXEC));
 
-	for (u32 i = 0; i < 2; i++)
-		if (one_in(3))
-			flags |= 1ul << (8 + below(11));
+	if (one_in(3))
+		flags |= 1ul << (8 + below(11));
+	if (one_in(9))
+		flags |= 1ul << (8 + below(11));
 	return flags;
 }
 
@@ -121,10 +130,13 @@ static u64 shaped(enum shape shape)
 	case SYSTEM: return S_SYSTEM;
 	case DEVICE: return cap_of(S_DEVICE, S_DEVICE);
 	case CAP: return below(24);
-	case SLOT: return one_in(6) ? below(S_GIVEN) : S_GIVEN + below(40);
+	case SLOT: return one_in(12) ? below(S_GIVEN) : S_GIVEN + below(40);
+	case GIVEN: return one_in(4) ? S_GIVEN + below(40) : below(S_GIVEN);
 	case FRAME: return one_in(24) ? frames[below(FRAMES)] ^ 1ul << below(64) : frames[below(FRAMES)];
 	case VA: return one_in(24) ? pages_va() + below(PAGE_SIZE) : pages_va();
 	case PAGES: return one_in(3) ? below(BATCH + 2) : below(12);
+	case FEW: return one_in(2) ? 0 : one_in(16) ? below(BATCH + 2) : 1 + below(5);
+	case ORDER: return one_in(24) ? below(12) : below(2);
 	case BIG: return one_in(3) ? below(3000) : below(40);
 	case OP: return below(12);
 	case MAPFLAGS: return map_flags();
@@ -138,11 +150,11 @@ static u64 shaped(enum shape shape)
 	return 0;
 }
 
-static void remember_frames(u64 first, u64 count)
+static void frames_learn(u64 first, u64 count)
 {
 	if (first)
 		frames[below(FRAMES)] = first;
-	for (u64 i = 0; i < count && i < 4; i++)
+	for (u64 i = 0; i < count && i < 16; i++)
 		frames[below(FRAMES)] = fuzz_argument[i];
 }
 
@@ -154,26 +166,96 @@ static void argument_fill(void)
 	for (u32 i = 0; i < 64; i++) {
 		u64 frame = shaped(FRAME);
 
-		fuzz_argument[i] = kind == 0 ? frame : i % 2 ? (kind == 1 ? below(20) : pages_va()) : kind == 1 ? frame : ids[below(8)];
+		fuzz_argument[i] = kind == 0 ? frame : i % 2 ? (kind == 1 ? below(20) : pages_va()) : kind == 1 ? frame : ids[below(2)];
 	}
 	if (one_in(8))
 		fuzz_argument[below(PAGE_SIZE / sizeof(u64))] = wild();
 }
 
+static void mapping_learn(const u64 r[10])
+{
+	u64 i = below(MAPPINGS);
+
+	mappings[i].frame = r[3];
+	mappings[i].pool = r[2];
+	mappings[i].space = r[0] == S_ASPACE_B;
+	mappings[i].va = r[1];
+}
+
 static void learn(u64 nr, const struct request *rq, const u64 r[10], err_t err)
 {
 	if (nr == NR_FRAME_ALLOC && !err)
-		remember_frames(rq->w[0], r[0] == S_POOL ? rq->label : 0);
-	if (nr == NR_OBJECT_CREATE && !err)
-		ids[below(8)] = rq->label;
+		frames_learn(rq->w[0], rq->label);
 	if ((nr == NR_RECV || nr == NR_REPLY_RECV || nr == NR_REPLY_MAP_RECV) && !err)
 		replies[below(8)] = rq->reply;
 	if (nr == NR_FRAME_MOVE && rq->label)
-		remember_frames(0, rq->label);
+		frames_learn(0, rq->label);
+	if (nr == NR_MAP && !err && rq->label == 1)
+		mapping_learn(r);
 	if (nr == NR_FRAME_PIN && !err && r[3] == 1) {
 		fuzz.pin[fuzz.pins].frame = r[1];
 		fuzz.pin[fuzz.pins++].pool = r[0];
 	}
+}
+
+// Whole calls that chance alone would not put together.
+static void compose(u64 nr, u64 r[10])
+{
+	u64 i = below(MAPPINGS);
+
+	switch (nr) {
+	case NR_EVICT: // a frame, and where it is mapped
+	case NR_FRAME_MARK:
+		r[0] = mappings[i].pool;
+		r[1] = mappings[i].frame;
+		if (nr == NR_EVICT)
+			r[3] = 1;
+		else
+			r[3] = below(2);
+		fuzz_argument[0] = ids[mappings[i].space];
+		fuzz_argument[1] = mappings[i].va;
+		break;
+	case NR_MAP: // replace what is there
+		r[0] = S_ASPACE_A + mappings[i].space;
+		r[1] = mappings[i].va;
+		r[5] = PROT_READ | PROT_WRITE | MAP_IF_SAME;
+		r[6] = mappings[i].frame;
+		break;
+	case NR_THREAD_CTL: // a thread that will fault, and is urgent enough to run
+		r[1] = one_in(2) ? THREAD_START : THREAD_PRIO;
+		r[2] = r[1] == THREAD_PRIO ? 22 : shaped(ASPACE);
+		r[3] = S_TABLE;
+		r[4] = pages_va();
+		break;
+	case NR_FRAME_ALLOC:
+		r[0] = S_POOL;
+		r[2] = 1 + below(4);
+		break;
+	case NR_FRAME_MOVE:
+		r[0] = one_in(2) ? S_POOL : S_SUBPOOL;
+		r[1] = r[0] == S_POOL ? S_SUBPOOL : S_POOL;
+		r[2] = 1;
+		break;
+	case NR_REPLY_MAP_RECV:
+		r[0] = shaped(ENDPOINT);
+		r[1] = PROT_READ | PROT_EXEC;
+		r[2] = S_POOL;
+		r[7] = 0;
+		break;
+	}
+}
+
+// The address spaces' ids stand in the list of the table.
+static void ids_learn(void)
+{
+	u64 count = 0;
+
+	if (sys_cap_list(S_TABLE, 1, &count, NULL))
+		return;
+	for (u64 i = 0; i < count; i++)
+		for (u64 k = 0; k < 2; k++)
+			if ((u32)fuzz_argument[3 * i] == S_ASPACE_A + k)
+				ids[k] = fuzz_argument[3 * i + 1];
 }
 
 // Pins must stay known: only these pools, one up, and no more than there is room for.
@@ -189,7 +271,8 @@ static bool call_allowed(u64 nr, u64 r[10])
 {
 	if (nr == NR_FRAME_PIN)
 		return pin_allowed(r);
-	if (nr == NR_SYSTEM && (r[1] == SYS_LOG || (r[1] == SYS_CHECK && !one_in(30))))
+	// The log is not to be filled; a check while frames are pinned would complain.
+	if (nr == NR_SYSTEM && (r[1] == SYS_LOG || (r[1] == SYS_CHECK && (fuzz.pins || !one_in(30)))))
 		r[1] = SYS_STAT;
 	// The world would soon be empty.
 	if (nr == NR_POOL_DESTROY && r[0] != S_SUBPOOL)
@@ -205,7 +288,7 @@ static u64 ipc_flags(u64 nr)
 {
 	if (nr != NR_RECV && nr != NR_WAIT)
 		return 0;
-	return one_in(100) ? 0 : one_in(8) ? IPC_DEADLINE : one_in(3) ? IPC_POLL | IPC_REDELIVER : IPC_POLL;
+	return one_in(20) ? 0 : one_in(8) ? IPC_DEADLINE : one_in(3) ? IPC_POLL | IPC_REDELIVER : IPC_POLL;
 }
 
 static void one_call(void)
@@ -219,10 +302,12 @@ static void one_call(void)
 		nr = NR_MAP;
 	for (u32 i = 0; i < 10; i++)
 		r[i] = one_in(40) ? wild() : nr <= NR_SYSTEM ? shaped(shapes[nr][i]) : wild();
-	if (!call_allowed(nr, r))
-		return;
 	if (one_in(3))
 		argument_fill();
+	if (one_in(4))
+		compose(nr, r);
+	if (!call_allowed(nr, r))
+		return;
 	rq.label = r[1];
 	for (u32 i = 0; i < MSG_WORDS; i++)
 		rq.w[i] = r[i + 2];
@@ -240,6 +325,7 @@ void fuzz_run(void)
 	state = fuzz.seed;
 	for (u32 i = 0; i < FRAMES; i++)
 		frames[i] = 0;
+	ids_learn();
 	for (; fuzz.calls; fuzz.calls--)
 		one_call();
 	for (;;)

@@ -36,8 +36,8 @@ enum {
 	S_GIVEN,         // so many are given
 };
 
-#define WORLD_POOL 1200 // frames
-#define WORLD_SUBPOOL 150
+#define WORLD_POOL 2500 // frames
+#define WORLD_SUBPOOL 300
 #define WINDOW_END 0x100000000ul
 #define PINS 32
 
