@@ -50,21 +50,21 @@ slow:
 }
 
 // Nothing to answer (the request was parked) and nothing to receive: the next ready thread runs.
-static always_inline bool fastpath_park(struct hart *hart, struct endpoint *ep)
+// Returns when that is not for a fast path.
+static always_inline void fastpath_park(struct hart *hart, struct endpoint *ep)
 {
 	u64 map = hart->ready_map;
 	if (!map || map & (map - 1) || hart->tlb.gate >> 8)
-		return false;
+		return;
 	struct thread *next = hart->ready[(u8)hart->tlb.gate];
 	struct aspace *as = next->aspace;
 	if (unlikely(!as->root))
-		return false;
+		return;
 	fastpath_wait(self, ep, in_flow >> 32);
 	fastpath_dequeue(hart, next);
 	fastpath_switch(hart, self, next, as);
 	fastpath_leave(hart);
 	arch_fast_resume(&next->ctx);
-	return true;
 }
 
 // An answer to the thread that the reply word names, then the wait for the next request.
@@ -80,10 +80,8 @@ void fastpath_reply_recv(u64 index, u64 label)
 	if (unlikely(ep->senders || ep->signals || ep->receivers || (u32)in_flow))
 		goto slow;
 	struct thread *client = fastpath_reply_target(self, in_reply, ep);
-	if (unlikely(!client || client->in_fault)) {
-		if (in_reply || !fastpath_park(hart, ep))
-			goto slow;
-	}
+	if (unlikely(!client || client->in_fault))
+		goto park;
 	struct aspace *as = client->aspace;
 	if (!fastpath_may_run(hart, client, as))
 		goto slow;
@@ -93,6 +91,9 @@ void fastpath_reply_recv(u64 index, u64 label)
 	fastpath_switch(hart, self, client, as);
 	fastpath_leave(hart);
 	arch_fast_return(client, offsetof(struct thread, ctx), 0, label, 0, 0, 0);
+park:
+	if (!in_reply)
+		fastpath_park(hart, ep);
 slow:
 	fastpath_decline();
 	trap_slow_reply_recv(index, label);

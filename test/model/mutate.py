@@ -51,19 +51,19 @@ BUGS = [
     ("a copy is clean", "frame.c", "page->marks |= PAGE_ZEROED | PAGE_DIRTY;", "page->marks |= PAGE_ZEROED;"),
     ("move keeps the generation", "frame.c", "	page->gen++;\n	page->pool = to->id;", "	page->pool = to->id;"),
     ("move of a mapped frame", "frame.c",
-     "page->state == PAGE_EVICTING || page->mapcount || page->pins || page->marks & (PAGE_WRITEBACK",
-     "page->state == PAGE_EVICTING || page->pins || page->marks & (PAGE_WRITEBACK"),
+     "if (page->state == PAGE_EVICTING || page->mapcount || page->pins ||",
+     "if (page->state == PAGE_EVICTING || page->pins ||"),
     ("move forgets DIRTY", "frame.c", "page->marks &= ~PAGE_YOUNG;", "page->marks &= ~(PAGE_YOUNG | PAGE_DIRTY);"),
     ("a reference works for every pool", "page.h",
      "return likely((head ^ want) << 12 == 0)",
      "return likely(((head ^ want) & 0x000f0000fffffffful) == 0)"),
     ("a stale reference works", "page.h", "return likely((head ^ want) << 12 == 0)", "return likely((head ^ want) >> 32 << 44 == 0)"),
-    ("END cleans what was written since", "frame.c",
+    ("END cleans what was written since", "mark.c",
      "	page->marks &= ~PAGE_WRITEBACK;\n"
      "	if (failed)",
      "	page->marks &= ~(PAGE_WRITEBACK | PAGE_DIRTY);\n"
      "	if (failed)"),
-    ("FAIL cleans", "frame.c", "		page->marks |= PAGE_DIRTY;\n	return 0;", "		;\n	return 0;"),
+    ("FAIL cleans", "mark.c", "		page->marks |= PAGE_DIRTY;\n	return 0;", "		;\n	return 0;"),
     ("filling a mapped frame", "frame.c",
      "return page->mapcount || page->state == PAGE_EVICTING ||",
      "return page->state == PAGE_EVICTING ||"),
@@ -120,7 +120,7 @@ def try_bug(bug, steps):
         errors = test_model.build(f"{tree}/model.run", tree, "-O1")
         if errors:
             return "does not compile: " + errors.splitlines()[0]
-        run = subprocess.run([f"{tree}/model.run", "--explore", "0", "--steps", str(steps)], cwd=tree, capture_output=True, text=True, timeout=600)
+        run = subprocess.run([f"{tree}/model.run", "--explore", "0", "--steps", str(steps)], capture_output=True, text=True, timeout=600)
         if run.returncode == 0:
             return "NOT FOUND"
         line = next((x for x in run.stderr.splitlines() if "violation" in x or "panic" in x or "check:" in x), f"status {run.returncode}")

@@ -2,7 +2,7 @@
 /*
  * hog [PART]: takes all there is of something. memory: the process that took it, and nobody else, is ended for it. crowd: the same with
  * many. forks: a fork bomb, which is then ended as a group. faults: pages that are dropped as fast as they are mapped. files: descriptors,
- * pipes, room for files.
+ * pipes, room for files. hog loop: never ends by itself.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -181,6 +181,15 @@ static void test_files(void)
 	child_exits(part_disk, NULL, 0);
 }
 
+// For whoever types Ctrl-C.
+static _Noreturn void loop(void)
+{
+	puts("looping");
+	fflush(stdout);
+	for (;;)
+		__asm__ volatile("");
+}
+
 static const struct {
 	const char *name;
 	void (*test)(void);
@@ -190,6 +199,8 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "loop"))
+		loop();
 	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++) {
 		if (argc > 1 && strcmp(argv[1], tests[i].name))
 			continue;

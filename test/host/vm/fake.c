@@ -975,6 +975,8 @@ static u64 check_aspace(u32 slot, u32 *counts)
 				counts[e->pfn]++;
 				if (!v || rec->start > page || e->prot & ~(u32)rec->prot || frames[e->pfn].state != OWNED)
 					bad++, printf("slot %u page %x: entry without a mapping that allows it\n", slot, page);
+				else if (slot && !nodes[v].touched)
+					bad++, printf("slot %u page %x: entry in an untouched mapping\n", slot, page);
 				else if (e->prot & PROT_WRITE && rec->kind != VMA_SHARED && frames[e->pfn].mapcount != 1)
 					bad++, printf("slot %u page %x: writable and shared\n", slot, page);
 				else if (rec->kind == VMA_SHARED && slot && fake_lookup(0, rec->pgoff + page - rec->start).pfn != e->pfn)

@@ -72,9 +72,10 @@ static void dive(int depth)
 	volatile char frame[500];
 
 	memset((char *)frame, depth, sizeof(frame));
-	if (depth == 100)
+	if (depth < 100)
+		dive(depth + 1);
+	else
 		longjmp(back, 77);
-	dive(depth + 1);
 	check(frame[0] == depth, "a frame");
 }
 

@@ -144,9 +144,11 @@ static err_t segment_map(struct proc *p, const struct exec *x, u32 i)
 
 static err_t page_place(struct proc *p, u32 page, frame_t *frame)
 {
-	const struct vma *v = &vms->vma[vma_find(p, page)];
+	u16 i = vma_find(p, page);
+	const struct vma *v = &vms->vma[i];
 	err_t err;
 
+	nodes[i].touched = true;
 	do {
 		err = sys_map(proc_cap(proc_slot(p), CAP_ASPACE), ADDRESS_OF(page), SLOT_CLIENT_POOL, *frame, 1, v->prot | MAP_IF_EMPTY, 0,
 			      vma_word0(v), vma_word1(v, page), NULL);
@@ -177,6 +179,7 @@ static err_t image_map(struct proc *p, struct exec *x)
 		if (!err && x->tail[i])
 			err = page_place(p, x->elf.segment[i].file_end - 1, &x->tail[i]);
 	}
+	nodes[vma_find(p, STACK_END - 1)].touched = true;
 	if (!err && x->pages)
 		err = entries_clone(p, STACK_END - x->pages, p, x->staging, x->pages, CLONE_MOVE);
 	if (!err && x->stack)

@@ -86,13 +86,15 @@ static enum fault_plan anon_write(struct proc *p, const struct vma *v, u32 page,
 	return FAULT_MAP;
 }
 
-// The zero page belongs to vm's own pool: unmap(FREE) of the user pool leaves it alone. It is mapped in vm too, so never exclusive.
-static enum fault_plan anon_read(struct proc *p, const struct vma *v, u32 page, struct map_reply *map)
+// The zero page is mapped in vm too: so it is never exclusive, and unmap(FREE) never frees it.
+static enum fault_plan zero_read(const struct vma *v, u64 condition, struct map_reply *map)
 {
-	p->rss++;
-	(void)fault_map(map, v, page, (v->prot & ~(u64)PROT_WRITE) | MAP_IF_EMPTY, vms->globals.zero);
-	map->pool = SLOT_SELF_POOL;
-	map->word0 = map->word1 = 0;
+	*map = (struct map_reply){
+		.prot = (v->prot & ~(u64)PROT_WRITE) | condition,
+		.pool = SLOT_CLIENT_POOL,
+		.frame = vms->globals.zero,
+		.source = condition == MAP_IF_SAME ? vms->globals.zero : 0,
+	};
 	return FAULT_MAP;
 }
 
@@ -142,8 +144,12 @@ static enum fault_plan fault_empty(struct proc *p, const struct vma *v, u32 page
 {
 	if (v->kind == VMA_SHARED)
 		return shared_fault(p, v, page, map);
-	if (v->kind == VMA_ANON)
-		return access == ACCESS_WRITE ? anon_write(p, v, page, map) : anon_read(p, v, page, map);
+	if (v->kind == VMA_ANON && access == ACCESS_WRITE)
+		return anon_write(p, v, page, map);
+	if (v->kind == VMA_ANON) {
+		p->rss++;
+		return zero_read(v, MAP_IF_EMPTY, map);
+	}
 	if (access != ACCESS_WRITE)
 		return file_read(p, v, page, map);
 	p->rss++;
@@ -155,19 +161,16 @@ static enum fault_plan fault_present(struct proc *p, const struct vma *v, u32 pa
 {
 	bool exclusive = f->old >> 16 & 1;
 
+	if (f->what == vms->globals.zero && f->access != ACCESS_WRITE)
+		return zero_read(v, MAP_IF_SAME, map);
 	if (f->what == vms->globals.zero) {
-		if (f->access != ACCESS_WRITE) {
-			(void)anon_read(p, v, page, map);
-			p->rss--;
-			map->prot = (v->prot & ~(u64)PROT_WRITE) | MAP_IF_SAME;
-			map->source = f->what;
-			return FAULT_MAP;
-		}
-		/* Zeroing is cheaper than copying zeroes. No IF_SAME: the source would have to be of the same pool. */
+		/* Zeroing is cheaper than copying zeroes. */
 		if (!frame_ready(p, 1))
 			return FAULT_ENDED;
 		stats[VMSTAT_ANON]++;
-		return fault_map(map, v, page, v->prot | MAP_ZERO | MAP_TOUCH, magazine_take());
+		(void)fault_map(map, v, page, v->prot | MAP_ZERO | MAP_IF_SAME | MAP_TOUCH, magazine_take());
+		map->source = f->what;
+		return FAULT_MAP;
 	}
 	if (v->kind == VMA_SHARED || (f->access == ACCESS_WRITE && exclusive && !is_archive(f->what))) {
 		stats[VMSTAT_COW_REUSE]++;
@@ -193,6 +196,7 @@ enum fault_plan fault_slow(const struct fault *f, struct map_reply *map)
 	if (!i || v->start > page)
 		return fault_bad(p, f, "nothing is mapped there");
 	p->hint = i;
+	nodes[i].touched = true;
 	if (f->access > ACCESS_EXEC || !(v->prot & needed[f->access]))
 		return fault_bad(p, f, "the mapping forbids it");
 	switch (f->old & 0xff) {

@@ -45,6 +45,7 @@ static always_inline enum fault_plan fault_plan(const struct request *rq, struct
 	stats[VMSTAT_FAULTS]++;
 	if (likely(page - v->start < v->end - v->start && rq->w[1] == ACCESS_WRITE && (u8)rq->w[2] == ENTRY_EMPTY &&
 		   v->kind == VMA_ANON && v->prot & PROT_WRITE && page != p->seq_next && magazine.top)) {
+		nodes[p->hint].touched = true;
 		p->seq_next = page + 1;
 		p->seq_run = 1;
 		p->rss++;

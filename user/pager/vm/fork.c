@@ -8,8 +8,9 @@
  */
 #include "vm.h"
 
-static err_t vma_copy(struct proc *child, struct proc *parent, struct vma v)
+static err_t vma_copy(struct proc *child, struct proc *parent, u16 from)
 {
+	struct vma v = vms->vma[from];
 	err_t err = 0;
 	u16 i;
 
@@ -21,7 +22,8 @@ static err_t vma_copy(struct proc *child, struct proc *parent, struct vma v)
 	/* Shared pages are in the shadow, where the child's faults find them. */
 	if (v.kind == VMA_SHARED)
 		shared_hold(&v);
-	else
+	nodes[i].touched = v.kind != VMA_SHARED && nodes[from].touched;
+	if (nodes[i].touched)
 		err = entries_clone(child, v.start, parent, v.start, v.end - v.start, CLONE_COW);
 	/* Locks kept some apart. */
 	(void)vma_merge(child, i);
@@ -33,7 +35,7 @@ static err_t vmas_copy(struct proc *child, struct proc *parent)
 	err_t err = vma_records_left(parent->vmas) ? 0 : -ERR_NOMEM;
 
 	for (u16 i = parent->first; i && !err; i = nodes[i].next)
-		err = vma_copy(child, parent, vms->vma[i]);
+		err = vma_copy(child, parent, i);
 	return err;
 }
 

@@ -160,7 +160,8 @@ static void pool_drop(u32 slot)
 static void window_empty(struct proc *p)
 {
 	for (u16 i = p->first; i; i = nodes[i].next)
-		entries_unmap(p, vms->vma[i].start, vms->vma[i].end - vms->vma[i].start, UNMAP_FREE);
+		if (nodes[i].touched)
+			entries_unmap(p, nodes[i].start, nodes[i].end - nodes[i].start, UNMAP_FREE);
 	entries_unmap(p, PAGE_OF(FILES_BUFFER), FILES_BUFFER_SIZE / PAGE_SIZE, 0);
 }
 

@@ -107,7 +107,8 @@ static void vma_cut(struct proc *p, u16 i, u32 from, u32 to)
 {
 	struct vma v = vms->vma[i];
 
-	entries_unmap(p, from, to - from, UNMAP_FREE);
+	if (nodes[i].touched)
+		entries_unmap(p, from, to - from, UNMAP_FREE);
 	if (from == v.start && to == v.end) {
 		vma_delete(p, i);
 		if (v.kind == VMA_SHARED)
@@ -223,6 +224,7 @@ err_t region_populate(struct proc *p, u32 start, u32 end)
 
 		if (!v->prot)
 			continue;
+		nodes[i].touched = true;
 		if (v->kind == VMA_ANON)
 			err = populate_anon(p, v, from, to);
 		else if (v->kind == VMA_FILE)

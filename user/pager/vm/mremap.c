@@ -12,7 +12,10 @@
 static err_t move_finish(struct request *rq, struct proc *p, u32 start, u32 end, u32 to, u64 *out_addr)
 {
 	u32 n = end - start;
-	err_t err = entries_clone(p, to, p, start, n, CLONE_MOVE);
+	err_t err;
+
+	nodes[vma_find(p, to)].touched = true;
+	err = entries_clone(p, to, p, start, n, CLONE_MOVE);
 
 	if (err) {
 		/* No memory for tables on the way: put back what went, which needs no more tables than it had. */

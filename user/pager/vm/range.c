@@ -164,7 +164,8 @@ static err_t region_change(struct proc *p, u32 start, u32 end, const struct regi
 		v.flags = (u16)((v.flags & ~edit->clear) | edit->set);
 		if (edit->protect) {
 			v.prot = edit->prot;
-			entries_protect(p, v.start, v.end, v.prot);
+			if (nodes[i].touched)
+				entries_protect(p, v.start, v.end, v.prot);
 		}
 		vma_change(p, i, &v);
 		i = nodes[vma_merge(p, i)].next;
@@ -248,7 +249,8 @@ err_t vm_op_madvise(struct request *rq, u64 addr, u64 len, u64 advice)
 			const struct vma *v = &vms->vma[i];
 			u32 from = v->start > start ? v->start : start, to = v->end < end ? v->end : end;
 
-			entries_unmap(p, from, to - from, UNMAP_FREE);
+			if (nodes[i].touched)
+				entries_unmap(p, from, to - from, UNMAP_FREE);
 		}
 		return region_covered(p, start, end) ? 0 : -ERR_NOMEM;
 	default:

@@ -63,6 +63,7 @@ void record_rebuild(void)
 			continue;
 		}
 		vma_link(&procs[v->owner], (u16)i, vma_find(&procs[v->owner], v->start));
+		nodes[i].touched = true; /* nobody knows */
 	}
 }
 

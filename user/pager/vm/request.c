@@ -60,11 +60,11 @@ static err_t zero_page_make(void)
 
 	if (globals.zero)
 		return 0;
-	err = sys_frame_alloc(SLOT_SELF_POOL, 0, 1, 0, NULL, &frame);
+	err = sys_frame_alloc(SLOT_CLIENT_POOL, 0, 1, 0, NULL, &frame);
 	if (err)
 		return err;
-	/* Mapped here too: so it is never exclusive, and no mprotect makes it writable. */
-	err = sys_map(SLOT_SELF_ASPACE, ZERO_PAGE, SLOT_SELF_POOL, frame, 1, PROT_READ, 0, 0, 0, NULL);
+	/* Mapped here too: so it is never exclusive, no mprotect makes it writable, and unmap(FREE) does not free it. */
+	err = sys_map(SLOT_SELF_ASPACE, ZERO_PAGE, SLOT_CLIENT_POOL, frame, 1, PROT_READ, 0, 0, 0, NULL);
 	if (err)
 		return err;
 	globals.zero = frame;

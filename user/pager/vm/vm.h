@@ -9,8 +9,8 @@
  * Invariants
  *   - VMAs of a process do not overlap; neighbours that could be one VMA are one.
  *   - An entry of window 0 exists only inside a VMA of the process. So entries go before records do, records come before entries.
- *   - A frame of the user pool is one of: mapped, in the magazine, an object frame. Archive frames are mapped in vm itself and the zero
- *     page belongs to another pool, so that unmap(FREE) frees neither.
+ *   - A frame of the user pool is one of: mapped, in the magazine, an object frame. Archive frames and the zero page are mapped in vm
+ *     itself, so that they are never exclusive and unmap(FREE) does not free them.
  *   - vm never waits and is one thread: between a request and its answer nothing else changes a client's window.
  */
 #pragma once
@@ -114,7 +114,7 @@ struct vm_globals {
 	u32 first;      // slot of the first process, 0 none yet
 	frame_t archive; // reference of the boot archive's first frame
 	u64 archive_pages;
-	frame_t zero;    // the zero page, of vm's own pool
+	frame_t zero;    // the zero page
 };
 
 struct vm_state {
@@ -152,7 +152,7 @@ struct vma_node {
 	u16 left, right, parent;
 	u16 height;
 	u16 prev, next;
-	u32 spare;
+	u32 touched;    // there may be entries: what was never touched need not be unmapped, cloned or protected
 };
 _Static_assert(sizeof(struct vma_node) == 32, "indexed by a shift");
 

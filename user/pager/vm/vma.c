@@ -351,6 +351,7 @@ u16 vma_split(struct proc *p, u16 i, u32 page)
 	p->pages -= high.end - high.start;
 	nodes[i].end = page;
 	vma_link(p, j, nodes[i].next);
+	nodes[j].touched = nodes[i].touched;
 	if (high.kind == VMA_SHARED)
 		shared_hold(vma_at(j));
 	return j;
@@ -380,6 +381,7 @@ static void vma_join(struct proc *p, u16 a, u16 b)
 	stage_free(b);
 	record_commit();
 	nodes[a].end = v.end;
+	nodes[a].touched |= nodes[b].touched;
 	gap_set(p, nodes[a].next);
 	pool_put(b);
 	if (gone.kind == VMA_SHARED)
