@@ -100,3 +100,14 @@ static always_inline void arch_relax(void)
 {
 	host_relax();
 }
+
+static always_inline void arch_spin_lock(u32 *lock)
+{
+	while (__atomic_exchange_n(lock, 1, __ATOMIC_ACQ_REL))
+		arch_relax();
+}
+
+static always_inline void arch_spin_unlock(u32 *lock)
+{
+	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
+}

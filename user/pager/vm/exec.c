@@ -375,7 +375,7 @@ err_t vm_op_spawn(struct request *rq, u64 image, u64 size, u64 name0, u64 name1,
 	err = image_check(&x, image, size);
 	if (err)
 		return err;
-	p = proc_alloc();
+	p = proc_alloc(&procs[0]);
 	if (!p)
 		return -ERR_NOMEM;
 	err = spawn_fill(p, &x, name0, name1);

@@ -61,6 +61,7 @@ static err_t child_fill(struct proc *child, struct proc *parent)
 		return err;
 	record.pid = mine->pid;
 	record.parent = proc_record(parent)->pid;
+	record.orphan = false;
 	record.thread = mine->thread;
 	record.state = mine->state;
 	__builtin_memcpy(record.object, mine->object, sizeof(record.object));
@@ -91,7 +92,7 @@ err_t vm_op_fork(struct request *rq, u64 *out_pid)
 		*out_pid = done.word[0];
 		return (err_t)done.status;
 	}
-	child = proc_alloc();
+	child = proc_alloc(parent);
 	if (!child)
 		return -ERR_AGAIN;
 	err = child_fill(child, parent);

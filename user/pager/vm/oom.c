@@ -27,13 +27,13 @@ static struct proc *victim(void)
 bool oom_kill(struct proc *for_whom)
 {
 	struct proc *p = victim();
-	u64 limit = 0, usage = 0;
+	u64 limit = 0, usage = 0, children = 0;
 
 	if (!proc_slot(p))
 		panic("the user pool is empty and there is no process to end");
-	(void)sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_STAT, 0, 0, 0, &limit, &usage, NULL, NULL);
-	log_line("vm: out of memory: pool user has used %lu of %lu pages; killed %s (pid %u), which held %lu; more memory: MEM=256M",
-		 (unsigned long)usage, (unsigned long)limit, proc_name(p), proc_record(p)->pid, (unsigned long)p->rss);
+	(void)sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_STAT, 0, 0, 0, &limit, &usage, NULL, &children);
+	log_line("vm: out of memory: pool user has used %lu of %lu pages; killed %s (pid %u), which held %lu; give more with MEM=",
+		 (unsigned long)(usage + children), (unsigned long)limit, proc_name(p), proc_record(p)->pid, (unsigned long)p->rss);
 	stats[VMSTAT_OOM_KILLS]++;
 	proc_end(p, KILL_OOM);
 	return p != for_whom;

@@ -49,16 +49,25 @@ static void record_clear(struct proc *p)
 	p->badge = 0;
 }
 
-struct proc *proc_alloc(void)
+// Slots from the end are the first process' alone (and init's, which makes it).
+static u32 slot_find(const struct proc *parent)
+{
+	u32 own = proc_slot(parent), end = own && own != vms->globals.first ? PROCS - PROCS_RESERVED : PROCS;
+
+	for (u32 slot = 1; slot < end; slot++)
+		if (vms->proc[slot].state == PROC_FREE)
+			return slot;
+	return 0;
+}
+
+struct proc *proc_alloc(const struct proc *parent)
 {
 	struct vm_globals globals = vms->globals;
 	struct proc_record record = { .state = PROC_NEW };
 	struct result none = { 0 }; /* call numbers of the slot's last thread mean nothing for this one */
-	u32 slot = 1;
+	u32 slot = slot_find(parent);
 
-	while (slot < PROCS && vms->proc[slot].state != PROC_FREE)
-		slot++;
-	if (slot == PROCS)
+	if (!slot)
 		return NULL;
 	do {
 		record.pid = globals.next_pid;
@@ -91,7 +100,7 @@ void proc_commit(struct proc *p)
 // Does this parked or new wait mean this child?
 static bool wait_matches(const struct proc *parent, s64 pid, const struct proc_record *child)
 {
-	if (child->parent != proc_record(parent)->pid)
+	if (child->parent != proc_record(parent)->pid || child->orphan)
 		return false;
 	if (pid > 0)
 		return child->pid == (u64)pid;
@@ -121,16 +130,19 @@ static struct proc *parent_of(const struct proc *p)
 // Orphans belong to init: they end without a trace, and those that have ended already go now.
 static void orphans_adopt(const struct proc *gone)
 {
+	u32 pid = proc_record(gone)->pid;
+
 	for (u32 slot = 1; slot < PROCS; slot++) {
 		struct proc_record record = vms->proc[slot];
 
-		if (record.state == PROC_FREE || record.parent != proc_record(gone)->pid || &procs[slot] == gone)
+		if (record.state == PROC_FREE || record.parent != pid || &procs[slot] == gone)
 			continue;
 		if (record.state == PROC_ZOMBIE) {
 			record_clear(&procs[slot]);
 			continue;
 		}
-		record.parent = 0;
+		record.parent = vms->proc[vms->globals.first].pid;
+		record.orphan = true;
 		proc_stage(&procs[slot], &record);
 		record_commit();
 	}
@@ -162,7 +174,7 @@ static void proc_bury(struct proc *p)
 	orphans_adopt(p);
 	state_set(p, PROC_ZOMBIE, status);
 	parent = parent_of(p);
-	if (!parent || proc_record(parent)->state != PROC_RUN)
+	if (proc_record(p)->orphan || !parent || proc_record(parent)->state != PROC_RUN)
 		record_clear(p);
 	else if (parent->wait_reply && wait_matches(parent, parent->wait_pid, proc_record(p)))
 		wait_answer(parent, p);

@@ -20,6 +20,7 @@
 #include <pager/state.h>
 
 #define PROCS 256              // process slots; slot 0 stands for init and holds the shadow address space
+#define PROCS_RESERVED 8       // slots that only the first process may fill: a fork bomb leaves it room to act
 #define VMAS 8192              // VMA records; record 0 is never used
 #define VMAS_PER_PROC 4096     // so that no process takes all
 #define OBJECT_FRAMES 512
@@ -87,7 +88,8 @@ struct proc_record {
 	u64 limit;  // bytes of address space, 0 none
 	u8 name[NAME_BYTES];
 	u16 object[OBJ_KINDS]; // place + 1 of its kernel objects (objects.c), 0 none
-	u16 spare[2];
+	u16 orphan; // its parent is gone: nobody will ask for its status
+	u16 spare;
 };
 _Static_assert(sizeof(struct proc_record) % 8 == 0, "staged as words");
 
@@ -276,7 +278,7 @@ void life_destroy(struct proc *p);
 err_t pool_grow(struct proc *p) must_check;
 
 // proc.c: the table
-struct proc *proc_alloc(void) must_check; // NEW, with a pid; NULL: table full
+struct proc *proc_alloc(const struct proc *parent) must_check; // NEW, with a pid; NULL: table full
 void proc_discard(struct proc *p);        // a NEW one
 void proc_commit(struct proc *p);         // NEW -> RUN
 struct proc *proc_by_pid(u64 pid) must_check;
