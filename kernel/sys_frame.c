@@ -5,6 +5,10 @@
 #include <kernel/syscall.h>
 #include <mm/frame.h>
 
+// Frames of one call, so that interrupts are off for less than 20,000 instructions: a free may merge through all orders.
+#define FREE_STEP 32
+#define MOVE_STEP 96
+
 static err_t set_notify(struct thread *self, struct pool *pool, u64 notification, u64 low, u64 high)
 {
 	struct cap *n = NULL;
@@ -81,8 +85,9 @@ err_t sys_frame_free(struct thread *self, struct cap *pool, u64 count, u64 frame
 		return -ERR_INVAL;
 	if (!count)
 		return frame_free(pool->obj, frame, flags);
-	for (; out[0] < count; out[0]++) {
-		err_t err = frame_free(pool->obj, self->argument[out[0]], flags);
+	// From the end, so that the same list with a smaller count is what is left to do.
+	for (; out[0] < MIN(count, (u64)FREE_STEP); out[0]++) {
+		err_t err = frame_free(pool->obj, self->argument[count - 1 - out[0]], flags);
 		if (err)
 			return err;
 	}
@@ -93,7 +98,7 @@ err_t sys_frame_move(struct thread *self, struct cap *from, struct cap *to, u64 
 {
 	if (!count || count > BATCH || (!frame && !self->argument))
 		return -ERR_INVAL;
-	for (; out[0] < count; out[0]++) {
+	for (; out[0] < MIN(count, (u64)MOVE_STEP); out[0]++) {
 		// A run: the frames after the first are named by place; their generations are read from struct page, since the pool is the authority.
 		u64 pfn = (u32)frame + out[0];
 		if (frame && pfn >= mem.limit)

@@ -22,6 +22,7 @@ struct buddy zone[ZONES];
 u32 zones;
 
 #define ALLOC_WORK (1ul << MAX_ORDER) // frames that one call takes, at most
+#define ZERO_SINGLE 24               // single frames that one call zeroes: each has a share of the allocation too
 #define ZERO_ORDER 5                  // 2^5 == BATCH_FILL: larger blocks are LAZY
 _Static_assert(1 << ZERO_ORDER == BATCH_FILL, "a block that is zeroed must fit into one call");
 _Static_assert(ALLOC_NOZERO == 1 && ALLOC_LAZY == 2 && ALLOC_MOVABLE == 4 && ALLOC_RUN == 8, "ALLOC_ALL");
@@ -134,7 +135,7 @@ static bool block_alloc(struct pool *pool, u32 order, u64 frames, u64 flags, fra
 // How many blocks one call takes, charged to the pool: what its work and the pool's room allow.
 static err_t blocks_charge(struct pool *pool, u32 order, u64 frames, u64 flags, u64 *count)
 {
-	u64 work = (flags & ALLOC_LAZY ? ALLOC_WORK : BATCH_FILL) >> order;
+	u64 work = (flags & ALLOC_LAZY ? ALLOC_WORK : order ? BATCH_FILL : ZERO_SINGLE) >> order;
 	u64 room = pool_room(pool) > pool->min ? (pool_room(pool) - pool->min) >> order : 0;
 	if (work && *count > work)
 		*count = work;

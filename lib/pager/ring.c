@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Single-producer, single-consumer ring (ring.h). Release on publishing a position, acquire on reading the other side's.
+// Single-producer, single-consumer ring (ring.h). Release on publishing a position, acquire on reading the other
+// side's.
 #include <base/panic.h>
 #include <pager/ring.h>
 

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * What all servers share: the receive loop, parked requests, the argument page, and who of their clients is still alive.
+ * What all servers share: the receive loop, parked requests, the argument page, and who of their clients is still
+ *alive.
  *
  *	static void my_request(struct request *rq)
  *	{
- *		files_dispatch(rq);               // generated; leaves the answer in rq, rq->reply = 0 when it was parked
+ *		files_dispatch(rq);               // generated; leaves the answer in rq, rq->reply = 0 when it was
+ *parked
  *	}
  *	void main(void)
  *	{
  *		server_run(SLOT_SELF_ENDPOINT, SERVER_FRESH, my_request, my_bits);
  *	}
  *
- * The loop is inlined into its caller with both functions known, so a small server keeps its whole hot path in one piece of code.
+ * The loop is inlined into its caller with both functions known, so a small server keeps its whole hot path in one
+ *piece of code.
  */
 #pragma once
 
@@ -40,8 +43,9 @@ static inline u64 badge_slot(u64 badge)
 }
 
 /*
- * Parked requests: a caller that waits for a byte, a child, some room. A thread has at most one request open, so an array as large as
- * the number of clients is never too small. Queues are first in, first out; entries live in one array and are linked by index + 1.
+ * Parked requests: a caller that waits for a byte, a child, some room. A thread has at most one request open, so an
+ *array as large as the number of clients is never too small. Queues are first in, first out; entries live in one array
+ *and are linked by index + 1.
  *
  *	free --park_put--> queued --park_take, park_drop_dead--> free
  */
@@ -82,7 +86,8 @@ static always_inline void park_pop(struct park *park, struct park_queue *queue)
 // Forget the requests of clients that are gone (after NOTIFY_DEATH). Returns how many went.
 u32 park_drop_dead(struct park *park, struct park_queue *queue);
 
-// How a server begins: SERVER_AGAIN first takes the requests that a predecessor received and did not answer, oldest first.
+// How a server begins: SERVER_AGAIN first takes the requests that a predecessor received and did not answer, oldest
+// first.
 enum server_start {
 	SERVER_FRESH,
 	SERVER_AGAIN,
@@ -105,9 +110,10 @@ static always_inline void server_redeliver(cptr_t endpoint, void (*request)(stru
 		panic("server: redelivery failed with error %d", err);
 }
 
-// Receive for ever. `request` leaves the answer in rq (reply 0: none yet); `notified` gets the bits of the bound notification.
-static always_inline _Noreturn void server_run(cptr_t endpoint, enum server_start start, void (*request)(struct request *),
-					       void (*notified)(u64))
+// Receive for ever. `request` leaves the answer in rq (reply 0: none yet); `notified` gets the bits of the bound
+// notification.
+static always_inline _Noreturn void server_run(cptr_t endpoint, enum server_start start,
+					       void (*request)(struct request *), void (*notified)(u64))
 {
 	struct request rq = { 0 };
 	err_t err;

@@ -47,8 +47,8 @@ enum state_found state_open(struct state *state, void *segment, u64 bytes, u32 v
 	assert(bytes >= sizeof(*header) && bytes % sizeof(u64) == 0);
 	state->header = header;
 	state->staged = 0;
-	if (header->magic == STATE_MAGIC && header->version == version && header->layout == layout && header->bytes == bytes &&
-	    log_valid(header)) {
+	if (header->magic == STATE_MAGIC && header->version == version && header->layout == layout &&
+	    header->bytes == bytes && log_valid(header)) {
 		header->starts++;
 		state_apply(state);
 		return STATE_KEPT;

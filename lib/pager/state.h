@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A state segment: wired memory at STATE_VA that outlives the program in it. What no kernel table remembers (mappings of a process, say)
- * is kept here as flat records without pointers; trees and lists over them are volatile and rebuilt by a successor.
+ * A state segment: wired memory at STATE_VA that outlives the program in it. What no kernel table remembers (mappings
+ *of a process, say) is kept here as flat records without pointers; trees and lists over them are volatile and rebuilt
+ *by a successor.
  *
  * One operation changes the segment in one step, whatever instruction it is killed at:
  *
@@ -15,16 +16,16 @@
 #include <base/panic.h>
 #include <base/types.h>
 
-#define STATE_MAGIC 0x4554415453514f4aul /* "JOQSTATE" */
+#define STATE_MAGIC     0x4554415453514f4aul /* "JOQSTATE" */
 #define STATE_LOG_WORDS 124
 
 struct state_header {
 	u64 magic;
 	u32 version;
-	u32 layout;    // checksum of the record sizes and counts: a successor built otherwise starts afresh
-	u64 bytes;     // of the whole segment
-	u64 starts;    // programs that have opened it
-	u32 words;     // sealed words of the log; 0: none. The commit store
+	u32 layout; // checksum of the record sizes and counts: a successor built otherwise starts afresh
+	u64 bytes;  // of the whole segment
+	u64 starts; // programs that have opened it
+	u32 words;  // sealed words of the log; 0: none. The commit store
 	u32 spare;
 	u64 log[STATE_LOG_WORDS]; // {offset << 32 | words, word ...} ...
 };
@@ -42,10 +43,12 @@ enum state_found {
 // Open the segment. What is there is kept only if magic, version, layout and size agree.
 enum state_found state_open(struct state *state, void *segment, u64 bytes, u32 version, u32 layout);
 
-// One program at a time uses a segment and programs die whole: program order is enough, and this keeps the compiler to it.
+// One program at a time uses a segment and programs die whole: program order is enough, and this keeps the compiler to
+// it.
 #define state_barrier() __asm__ volatile("" ::: "memory")
 
-// Stage a copy of `bytes` (whole words, a constant) to `dst` inside the segment. The log's size is a matter of the operations' design.
+// Stage a copy of `bytes` (whole words, a constant) to `dst` inside the segment. The log's size is a matter of the
+// operations' design.
 static always_inline void state_stage(struct state *state, void *dst, const void *src, u32 bytes)
 {
 	u64 offset = (char *)dst - (char *)state->header;

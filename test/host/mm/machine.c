@@ -37,7 +37,7 @@ struct page *host_mem_map;
 void *host_ram;
 u32 arch_levels;
 vaddr_t arch_user_end;
-u64 trace_mask = ~0ul;
+u64 trace_mask;
 u64 rnd_state = 88172645463325252ul;
 void (*machine_between)(void);
 
@@ -391,6 +391,8 @@ static void ram_get(u64 frames)
 void machine_boot(u64 frames, u32 levels)
 {
 	ram_get(frames); // and one more, RESERVED: the kernel's root table
+	trace_mask =
+		~trace_mask; // traced operations take other ways and must do the same: every second machine is traced
 	arch_levels = levels;
 	arch_user_end = 1ul << (PAGE_SHIFT + 9 * levels - 1);
 	mem = (struct mem_info){

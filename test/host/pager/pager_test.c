@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * lib/pager: the state segment killed at every step, the ring with two threads and with a hostile peer, parked requests.
+ * lib/pager: the state segment killed at every step, the ring with two threads and with a hostile peer, parked
+ *requests.
  *
  *	make build/host/pager.test && build/host/pager.test [seed]
  */
@@ -124,7 +125,7 @@ static void test_state(void)
 // ---- ring
 
 #define RING_RECORDS 64
-#define RING_WORDS 3
+#define RING_WORDS   3
 static _Alignas(64) char ring_memory[sizeof(struct ring_shared) + RING_RECORDS * RING_WORDS * 8];
 static u64 ring_total;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The kernel as vm sees it, in the simplest form that tells right from wrong: frames with content, pools, objects, entries.
+// The kernel as vm sees it, in the simplest form that tells right from wrong: frames with content, pools, objects,
+// entries.
 #pragma once
 
 #include "../../../user/pager/vm/vm.h"
@@ -7,9 +8,10 @@
 #include <setjmp.h>
 
 #define ARCHIVE_PAGES 64
-#define FAKE_FRAMES 16384
+#define FAKE_FRAMES   16384
 
-void fake_boot(u64 user_frames); // a machine with this many frames of user memory and the archive, vm's capabilities in place
+void fake_boot(
+	u64 user_frames); // a machine with this many frames of user memory and the archive, vm's capabilities in place
 frame_t fake_archive_frame(void);
 
 // What a user program could do at this address.
@@ -38,7 +40,8 @@ extern struct request fake_reply; // the last ipc_reply
 extern u32 fake_replies;
 extern u64 fake_poweroffs;
 
-// Trouble: the n-th call from now that can fail for want of memory does (0: never); the n-th call kills vm before or after it works.
+// Trouble: the n-th call from now that can fail for want of memory does (0: never); the n-th call kills vm before or
+// after it works.
 extern u64 fake_nomem;
 extern u64 fake_kill;
 extern jmp_buf fake_killed;

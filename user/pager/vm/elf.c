@@ -4,15 +4,15 @@
 
 #include <abi/abi.h>
 
-#define ELF_MAGIC 0x464c457f /* "\177ELF" */
+#define ELF_MAGIC   0x464c457f /* "\177ELF" */
 #define ELF_CLASS64 2
-#define ELF_LITTLE 1
-#define ELF_EXEC 2
-#define ELF_RISCV 243
-#define PT_LOAD 1
-#define PF_X 1
-#define PF_W 2
-#define PF_R 4
+#define ELF_LITTLE  1
+#define ELF_EXEC    2
+#define ELF_RISCV   243
+#define PT_LOAD     1
+#define PF_X        1
+#define PF_W        2
+#define PF_R        4
 
 struct elf_header {
 	u32 magic;
@@ -52,9 +52,9 @@ static u32 prot_of(u32 flags)
 
 static bool header_good(const struct elf_header *h, u64 bytes)
 {
-	return h->magic == ELF_MAGIC && h->class == ELF_CLASS64 && h->data == ELF_LITTLE && h->version == 1 && h->type == ELF_EXEC &&
-	       h->machine == ELF_RISCV && h->phentsize == sizeof(struct elf_program) && h->phnum && h->phoff <= bytes &&
-	       h->phnum * (u64)sizeof(struct elf_program) <= bytes - h->phoff;
+	return h->magic == ELF_MAGIC && h->class == ELF_CLASS64 && h->data == ELF_LITTLE && h->version == 1 &&
+	       h->type == ELF_EXEC && h->machine == ELF_RISCV && h->phentsize == sizeof(struct elf_program) &&
+	       h->phnum && h->phoff <= bytes && h->phnum * (u64)sizeof(struct elf_program) <= bytes - h->phoff;
 }
 
 static err_t segment_parse(const struct elf_program *ph, u64 bytes, u32 base, u32 limit, struct elf_segment *seg)

@@ -2,13 +2,15 @@
 /*
  * exec: a new image in an old process.
  *
- *	check ELF, argument block, stack pointer, records -> prepare the pages that cannot be mapped from the archive as they are
- *	-> MOVING: argument block to a staging range that neither image uses    (up to here every error leaves the caller as it was)
+ *	check ELF, argument block, stack pointer, records -> prepare the pages that cannot be mapped from the archive as
+ *they are
+ *	-> MOVING: argument block to a staging range that neither image uses    (up to here every error leaves the
+ *caller as it was)
  *	-> REPLACING: old mappings gone -> BUILDING: new mappings -> argument block to the top of the stack
  *	-> STARTING: thread stopped, started anew
  *
- * From REPLACING on only memory for page tables can be missing; then the process ends like any other that does not fit. The phases are
- * written down as results of the call, so that a successor goes on where it must.
+ * From REPLACING on only memory for page tables can be missing; then the process ends like any other that does not fit.
+ *The phases are written down as results of the call, so that a successor goes on where it must.
  */
 #include "elf.h"
 #include "vm.h"
@@ -16,20 +18,20 @@
 #include <abi/abi_names.h>
 #include <base/log.h>
 
-#define STACK_PAGES (STACK_MAX / PAGE_SIZE)
-#define STACK_END PAGE_OF(STACK_TOP)
-#define ARGUMENT_PAGES 64            // most pages of an argument block
-#define SCRATCH SERVER_HEAP          // where vm looks at one page of a program; vm has no arena
-#define AUX_FRAMES 0x6a00            // auxiliary vector: address of the frame table
+#define STACK_PAGES    (STACK_MAX / PAGE_SIZE)
+#define STACK_END      PAGE_OF(STACK_TOP)
+#define ARGUMENT_PAGES 64          // most pages of an argument block
+#define SCRATCH        SERVER_HEAP // where vm looks at one page of a program; vm has no arena
+#define AUX_FRAMES     0x6a00      // auxiliary vector: address of the frame table
 
 struct exec {
 	struct elf_image elf;
-	u32 image;                    // first archive page
-	u32 args, pages;              // argument block, in pages
-	u32 staging;                  // where it waits between the images
+	u32 image;       // first archive page
+	u32 args, pages; // argument block, in pages
+	u32 staging;     // where it waits between the images
 	u64 sp;
-	frame_t tail[ELF_SEGMENTS];   // last file page with the rest zeroed
-	frame_t stack;                // initial stack page of the first program
+	frame_t tail[ELF_SEGMENTS]; // last file page with the rest zeroed
+	frame_t stack;              // initial stack page of the first program
 };
 
 // A frame of the user pool with the content of `source` (0: zeroes), writable for vm at SCRATCH until scratch_close.
@@ -40,8 +42,8 @@ static err_t scratch_open(frame_t source, frame_t *frame)
 	if (err)
 		return err;
 	*frame = magazine_take();
-	err = sys_map(SLOT_SELF_ASPACE, SCRATCH, SLOT_CLIENT_POOL, *frame, 1, PROT_READ | PROT_WRITE | (source ? MAP_COPY : MAP_ZERO), source, 0,
-		      0, NULL);
+	err = sys_map(SLOT_SELF_ASPACE, SCRATCH, SLOT_CLIENT_POOL, *frame, 1,
+		      PROT_READ | PROT_WRITE | (source ? MAP_COPY : MAP_ZERO), source, 0, 0, NULL);
 	if (err) {
 		magazine_return(*frame);
 		*frame = 0;
@@ -54,7 +56,8 @@ void scratch_close(void)
 	(void)sys_unmap(SLOT_SELF_ASPACE, SCRATCH, 1, CAP_NULL, 0, 0, NULL, NULL, NULL, NULL);
 }
 
-// All frames at once, so that none of them is overwritten in the magazine's list while it is on its way (magazine_recover).
+// All frames at once, so that none of them is overwritten in the magazine's list while it is on its way
+// (magazine_recover).
 static err_t tails_prepare(struct exec *x)
 {
 	err_t err = magazine_refill(ELF_SEGMENTS + 1);
@@ -64,7 +67,8 @@ static err_t tails_prepare(struct exec *x)
 
 		if (!seg->tail)
 			continue;
-		err = scratch_open(archive_frame(x->image + seg->file_page + seg->file_end - 1 - seg->start), &x->tail[i]);
+		err = scratch_open(archive_frame(x->image + seg->file_page + seg->file_end - 1 - seg->start),
+				   &x->tail[i]);
 		if (err)
 			break;
 		__builtin_memset((char *)SCRATCH + seg->tail, 0, PAGE_SIZE - seg->tail);
@@ -89,7 +93,8 @@ static err_t image_check(struct exec *x, u64 image, u64 size)
 	if (image >= all || !size || size > (all - image) << PAGE_SHIFT)
 		return -ERR_NOEXEC;
 	x->image = (u32)image;
-	return elf_parse((const char *)ARCHIVE_VA + (image << PAGE_SHIFT), size, WINDOW_START, PAGE_OF(MMAP_TOP), &x->elf);
+	return elf_parse((const char *)ARCHIVE_VA + (image << PAGE_SHIFT), size, WINDOW_START, PAGE_OF(MMAP_TOP),
+			 &x->elf);
 }
 
 // `gone`: the old image is, so its mappings cannot be asked.
@@ -150,8 +155,8 @@ static err_t page_place(struct proc *p, u32 page, frame_t *frame)
 
 	nodes[i].touched = true;
 	do {
-		err = sys_map(proc_cap(proc_slot(p), CAP_ASPACE), ADDRESS_OF(page), SLOT_CLIENT_POOL, *frame, 1, v->prot | MAP_IF_EMPTY, 0,
-			      vma_word0(v), vma_word1(v, page), NULL);
+		err = sys_map(proc_cap(proc_slot(p), CAP_ASPACE), ADDRESS_OF(page), SLOT_CLIENT_POOL, *frame, 1,
+			      v->prot | MAP_IF_EMPTY, 0, vma_word0(v), vma_word1(v, page), NULL);
 	} while (err == -ERR_NOMEM && !pool_grow(p));
 	if (!err) {
 		*frame = 0;
@@ -197,25 +202,28 @@ static void record_image(struct proc *p, const struct exec *x, u64 name0, u64 na
 	record.name[NAME_BYTES - 1] = 0;
 	proc_stage(p, &record);
 	record_commit();
-	(void)sys_thread_ctl(proc_cap(proc_slot(p), CAP_THREAD), THREAD_NAME, name0, name1, 0, 0, NULL, NULL, NULL, NULL);
+	(void)sys_thread_ctl(proc_cap(proc_slot(p), CAP_THREAD), THREAD_NAME, name0, name1, 0, 0, NULL, NULL, NULL,
+			     NULL);
 }
 
 static err_t image_start(const struct proc *p, vaddr_t entry, u64 sp)
 {
 	u32 slot = proc_slot(p);
 
-	return sys_thread_ctl(proc_cap(slot, CAP_THREAD), THREAD_START, proc_cap(slot, CAP_ASPACE), proc_cap(slot, CAP_TABLE), entry, sp, NULL,
-			      NULL, NULL, NULL);
+	return sys_thread_ctl(proc_cap(slot, CAP_THREAD), THREAD_START, proc_cap(slot, CAP_ASPACE),
+			      proc_cap(slot, CAP_TABLE), entry, sp, NULL, NULL, NULL, NULL);
 }
 
-// The thread waits for an answer to its exec. Once it is stopped that call is gone, and only the result says what was to come.
+// The thread waits for an answer to its exec. Once it is stopped that call is gone, and only the result says what was
+// to come.
 static err_t image_restart(const struct proc *p, vaddr_t entry, u64 sp)
 {
 	(void)sys_thread_ctl(proc_cap(proc_slot(p), CAP_THREAD), THREAD_STOP, 0, 0, 0, 0, NULL, NULL, NULL, NULL);
 	return image_start(p, entry, sp);
 }
 
-// A predecessor may have stopped a thread and not started it: then it does not run by itself. Else it does, or waits, and this is BUSY.
+// A predecessor may have stopped a thread and not started it: then it does not run by itself. Else it does, or waits,
+// and this is BUSY.
 void exec_recover(struct proc *p)
 {
 	const struct result *result = &vms->result[proc_slot(p)];
@@ -230,7 +238,8 @@ static void phase_set(const struct request *rq, s64 phase, u64 word0, u64 word1)
 	record_commit();
 }
 
-// The last steps that may fail without harm: prepared pages, and the argument block out of the way of what is unmapped next.
+// The last steps that may fail without harm: prepared pages, and the argument block out of the way of what is unmapped
+// next.
 static err_t exec_prepare(const struct request *rq, struct proc *p, struct exec *x)
 {
 	err_t err;
@@ -252,7 +261,8 @@ static err_t exec_prepare(const struct request *rq, struct proc *p, struct exec 
 	if (err) {
 		/* Back again; the tables there are still in place or in the stash. */
 		if (entries_clone(p, x->args, p, x->staging, x->pages, CLONE_MOVE))
-			log_line("vm: %s (pid %u): part of its exec arguments is lost", proc_name(p), proc_record(p)->pid);
+			log_line("vm: %s (pid %u): part of its exec arguments is lost", proc_name(p),
+				 proc_record(p)->pid);
 		tails_return(x);
 	}
 	return err;
@@ -264,7 +274,8 @@ static err_t exec_replace(const struct request *rq, struct proc *p, struct exec 
 
 	phase_set(rq, RESULT_REPLACING, x->staging, 0);
 	while (p->first)
-		(void)region_unmap(p, vms->vma[p->first].start, vms->vma[p->first].end); /* whole VMAs: nothing to split */
+		(void)region_unmap(p, vms->vma[p->first].start,
+				   vms->vma[p->first].end); /* whole VMAs: nothing to split */
 	phase_set(rq, RESULT_BUILDING, x->staging, 0);
 	record_image(p, x, name0, name1);
 	err = image_map(p, x);
@@ -273,7 +284,8 @@ static err_t exec_replace(const struct request *rq, struct proc *p, struct exec 
 		err = image_restart(p, x->elf.entry, x->sp);
 	}
 	if (err) {
-		log_line("vm: %s (pid %u) killed: no memory for its new image (%s)", proc_name(p), proc_record(p)->pid, err_name(err));
+		log_line("vm: %s (pid %u) killed: no memory for its new image (%s)", proc_name(p), proc_record(p)->pid,
+			 err_name(err));
 		entries_unmap(p, x->staging, x->pages, UNMAP_FREE);
 		tails_return(x);
 		proc_end(p, KILL_OOM);
@@ -319,13 +331,14 @@ err_t vm_op_exec(struct request *rq, u64 image, u64 size, u64 args, u64 pages, u
 }
 
 /*
- * The first program has no caller to build its stack: argc 1, argv {name, 0}, envp {0}, the auxiliary vector that exec's callers also
- * give, and the name itself.
+ * The first program has no caller to build its stack: argc 1, argv {name, 0}, envp {0}, the auxiliary vector that
+ * exec's callers also give, and the name itself.
  */
 static err_t stack_prepare(struct proc *p, struct exec *x, u64 name0, u64 name1)
 {
 	u64 *top, frames = 0;
-	err_t err = sys_aspace_ctl(proc_cap(proc_slot(p), CAP_ASPACE), ASOP_OBSERVE, SLOT_SYSTEM, 0, 0, 0, 0, 0, &frames, NULL, NULL, NULL);
+	err_t err = sys_aspace_ctl(proc_cap(proc_slot(p), CAP_ASPACE), ASOP_OBSERVE, SLOT_SYSTEM, 0, 0, 0, 0, 0,
+				   &frames, NULL, NULL, NULL);
 
 	if (err)
 		return err;

@@ -24,7 +24,8 @@ static bool frame_ready(struct proc *p, u32 want)
 static enum fault_plan fault_bad(struct proc *p, const struct fault *f, const char *why)
 {
 	log_line("vm: %s (pid %u) killed: %s of 0x%lx (%s) at pc 0x%lx", proc_name(p), proc_record(p)->pid,
-		 f->access <= ACCESS_EXEC ? access_name[f->access] : "access", (unsigned long)f->addr, why, (unsigned long)f->pc);
+		 f->access <= ACCESS_EXEC ? access_name[f->access] : "access", (unsigned long)f->addr, why,
+		 (unsigned long)f->pc);
 	stats[VMSTAT_SEGV]++;
 	proc_end(p, KILL_SEGV);
 	return FAULT_ENDED;
@@ -55,8 +56,8 @@ static u32 around(const struct proc *p, const struct vma *v, u32 page)
 }
 
 /*
- * First write to an anonymous page. The run may meet a page that is there already; then the kernel maps up to it and says EXIST, and
- * fault_refused sorts it out.
+ * First write to an anonymous page. The run may meet a page that is there already; then the kernel maps up to it and
+ * says EXIST, and fault_refused sorts it out.
  */
 static enum fault_plan anon_write(struct proc *p, const struct vma *v, u32 page, struct map_reply *map)
 {
@@ -98,7 +99,8 @@ static enum fault_plan zero_read(const struct vma *v, u64 condition, struct map_
 	return FAULT_MAP;
 }
 
-// Archive pages: the faulting one first (so that every fault makes progress), then those that follow it in an aligned block.
+// Archive pages: the faulting one first (so that every fault makes progress), then those that follow it in an aligned
+// block.
 static enum fault_plan file_read(struct proc *p, const struct vma *v, u32 page, struct map_reply *map)
 {
 	u32 end = (page / AROUND_MAX + 1) * AROUND_MAX;
@@ -108,7 +110,8 @@ static enum fault_plan file_read(struct proc *p, const struct vma *v, u32 page, 
 	if (end > v->end)
 		end = v->end;
 	run = v->flags & VMA_RANDOM ? 1 : end - page;
-	(void)fault_map(map, v, page, (v->prot & ~(u64)PROT_WRITE) | MAP_IF_EMPTY, archive_frame((u32)vma_word1(v, page)));
+	(void)fault_map(map, v, page, (v->prot & ~(u64)PROT_WRITE) | MAP_IF_EMPTY,
+			archive_frame((u32)vma_word1(v, page)));
 	for (u32 i = 0; i < run; i++) {
 		pairs[2 * i] = map->frame + i;
 		pairs[2 * i + 1] = i;
@@ -119,7 +122,8 @@ static enum fault_plan file_read(struct proc *p, const struct vma *v, u32 page, 
 	return FAULT_MAP;
 }
 
-static enum fault_plan copy(struct proc *p, const struct vma *v, u32 page, frame_t source, u64 condition, struct map_reply *map)
+static enum fault_plan copy(struct proc *p, const struct vma *v, u32 page, frame_t source, u64 condition,
+			    struct map_reply *map)
 {
 	if (!frame_ready(p, 1))
 		return FAULT_ENDED;
@@ -157,7 +161,8 @@ static enum fault_plan fault_empty(struct proc *p, const struct vma *v, u32 page
 }
 
 // There is a page. It lacks the permission because it is shared copy-on-write, or because mprotect could not grant it.
-static enum fault_plan fault_present(struct proc *p, const struct vma *v, u32 page, const struct fault *f, struct map_reply *map)
+static enum fault_plan fault_present(struct proc *p, const struct vma *v, u32 page, const struct fault *f,
+				     struct map_reply *map)
 {
 	bool exclusive = f->old >> 16 & 1;
 
@@ -174,7 +179,8 @@ static enum fault_plan fault_present(struct proc *p, const struct vma *v, u32 pa
 	}
 	if (v->kind == VMA_SHARED || (f->access == ACCESS_WRITE && exclusive && !is_archive(f->what))) {
 		stats[VMSTAT_COW_REUSE]++;
-		(void)fault_map(map, v, page, v->prot | MAP_IF_SAME | (v->kind == VMA_SHARED ? 0 : MAP_IF_EXCLUSIVE), f->what);
+		(void)fault_map(map, v, page, v->prot | MAP_IF_SAME | (v->kind == VMA_SHARED ? 0 : MAP_IF_EXCLUSIVE),
+				f->what);
 		map->source = f->what;
 		return FAULT_MAP;
 	}
@@ -187,7 +193,9 @@ static enum fault_plan fault_present(struct proc *p, const struct vma *v, u32 pa
 
 enum fault_plan fault_slow(const struct fault *f, struct map_reply *map)
 {
-	static const u8 needed[] = { [ACCESS_READ] = PROT_READ, [ACCESS_WRITE] = PROT_WRITE, [ACCESS_EXEC] = PROT_EXEC };
+	static const u8 needed[] = {
+		[ACCESS_READ] = PROT_READ, [ACCESS_WRITE] = PROT_WRITE, [ACCESS_EXEC] = PROT_EXEC
+	};
 	struct proc *p = badge_proc(f->badge);
 	u32 page = PAGE_OF(f->addr);
 	u16 i = vma_find(p, page);
@@ -219,7 +227,8 @@ static bool frame_unmapped(frame_t frame)
 	return !err && !(u32)counts;
 }
 
-// Frames of the refused mapping go back to the magazine, except those that were mapped before the kernel met the one it refused.
+// Frames of the refused mapping go back to the magazine, except those that were mapped before the kernel met the one it
+// refused.
 static void give_back(struct proc *p, const struct map_reply *map)
 {
 	bool prepared = map->prot & (MAP_ZERO | MAP_COPY);
@@ -238,8 +247,8 @@ static void give_back(struct proc *p, const struct map_reply *map)
 }
 
 /*
- * The same address refused again and again is a disagreement between vm and kernel that no retry mends. Cheap insurance against a
- * program that would spin for ever.
+ * The same address refused again and again is a disagreement between vm and kernel that no retry mends. Cheap insurance
+ * against a program that would spin for ever.
  */
 #define REFUSALS_MAX 64
 static struct {
@@ -273,8 +282,8 @@ enum fault_plan fault_refused(u64 badge, u64 addr, const struct map_reply *map, 
 	}
 	if ((err == -ERR_EXIST || err == -ERR_STALE || err == -ERR_BUSY) && !refused_too_often(p, PAGE_OF(addr)))
 		return FAULT_RETRY;
-	log_line("vm: %s (pid %u) killed: the kernel refuses to map 0x%lx: %s", proc_name(p), proc_record(p)->pid, (unsigned long)addr,
-		 err_name(err));
+	log_line("vm: %s (pid %u) killed: the kernel refuses to map 0x%lx: %s", proc_name(p), proc_record(p)->pid,
+		 (unsigned long)addr, err_name(err));
 	proc_end(p, KILL_SEGV);
 	return FAULT_ENDED;
 }
@@ -285,9 +294,12 @@ void fault_exception(const struct request *rq)
 		const char *what;
 		u32 status; // Linux's signal of that name
 	} kinds[] = {
-		[EXC_ILLEGAL] = { "illegal instruction", KILL_ILL }, [EXC_BREAK] = { "breakpoint", 5 },
-		[EXC_ALIGN] = { "misaligned access", 7 },            [EXC_ADDRESS] = { "address outside its memory", KILL_SEGV },
-		[EXC_ACCESS] = { "bus error", 7 },                   [EXC_BUG] = { "broken system call", 31 },
+		[EXC_ILLEGAL] = { "illegal instruction", KILL_ILL },
+		[EXC_BREAK] = { "breakpoint", 5 },
+		[EXC_ALIGN] = { "misaligned access", 7 },
+		[EXC_ADDRESS] = { "address outside its memory", KILL_SEGV },
+		[EXC_ACCESS] = { "bus error", 7 },
+		[EXC_BUG] = { "broken system call", 31 },
 	};
 	struct proc *p = badge_proc(rq->badge);
 	u64 cause = rq->w[0] >= EXC_ILLEGAL && rq->w[0] <= EXC_BUG ? rq->w[0] : EXC_ILLEGAL;

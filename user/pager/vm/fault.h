@@ -5,8 +5,8 @@
  *	EMPTY, ANON    write: zeroed frame (a run of them when the faults run on)    read: the zero page
  *	EMPTY, FILE    write: copy of the archive page                               read: the archive's pages around it
  *	EMPTY, SHARED  the shadow's frame
- *	present        read: the same frame again    write: ours alone: writable; the zero page: zeroed frame; else: copy
- *	no mapping, or one that forbids the access: the process ends, with a line that says why
+ *	present        read: the same frame again    write: ours alone: writable; the zero page: zeroed frame; else:
+ *copy no mapping, or one that forbids the access: the process ends, with a line that says why
  */
 #pragma once
 
@@ -33,8 +33,9 @@ enum fault_plan fault_refused(u64 badge, u64 addr, const struct map_reply *map, 
 void fault_exception(const struct request *rq);
 
 /*
- * The common case, first write to an anonymous page, is decided here, without a call and without a write to the segment: the VMA of the
- * last fault again, a frame in the magazine, no sequential run. One write to the magazine's level takes the frame.
+ * The common case, first write to an anonymous page, is decided here, without a call and without a write to the
+ * segment: the VMA of the last fault again, a frame in the magazine, no sequential run. One write to the magazine's
+ * level takes the frame.
  */
 static always_inline enum fault_plan fault_plan(const struct request *rq, struct map_reply *map)
 {
@@ -59,9 +60,12 @@ static always_inline enum fault_plan fault_plan(const struct request *rq, struct
 		map->count = 0;
 		return FAULT_MAP;
 	}
-	struct fault fault = {
-		.badge = rq->badge, .addr = rq->w[0], .access = rq->w[1], .old = rq->w[2], .what = rq->w[3], .pc = rq->w[5]
-	};
+	struct fault fault = { .badge = rq->badge,
+			       .addr = rq->w[0],
+			       .access = rq->w[1],
+			       .old = rq->w[2],
+			       .what = rq->w[3],
+			       .pc = rq->w[5] };
 	struct map_reply slow = { 0 };
 	enum fault_plan plan = fault_slow(&fault, &slow);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * fork: the child gets the parent's records, its entries copy-on-write, its registers. The parent is blocked in this very call, so its
- * window stands still.
+ * fork: the child gets the parent's records, its entries copy-on-write, its registers. The parent is blocked in this
+ *very call, so its window stands still.
  *
- *	NEW: objects -> records and entries, VMA by VMA -> registers   (any failure: proc_discard, the parent gets the error)
- *	RUN + the parent's result (one commit) -> started
+ *	NEW: objects -> records and entries, VMA by VMA -> registers   (any failure: proc_discard, the parent gets the
+ *error) RUN + the parent's result (one commit) -> started
  */
 #include "vm.h"
 
@@ -79,7 +79,8 @@ static err_t child_start(struct proc *child)
 
 	(void)sys_thread_ctl(thread, THREAD_NAME, name[0], name[1], 0, 0, NULL, NULL, NULL, NULL); /* only a name */
 	proc_commit(child);
-	return sys_thread_ctl(thread, THREAD_START, proc_cap(slot, CAP_ASPACE), proc_cap(slot, CAP_TABLE), 0, 0, NULL, NULL, NULL, NULL);
+	return sys_thread_ctl(thread, THREAD_START, proc_cap(slot, CAP_ASPACE), proc_cap(slot, CAP_TABLE), 0, 0, NULL,
+			      NULL, NULL, NULL);
 }
 
 err_t vm_op_fork(struct request *rq, u64 *out_pid)

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * A process as kernel objects: pool, capability table with one leaf, address space with two windows, thread, notification. Making and
- * unmaking run over the same list; unmaking skips what is not there, so it serves a half-made process, an ended one, and one whose ending
- * a predecessor began.
+ * A process as kernel objects: pool, capability table with one leaf, address space with two windows, thread,
+ *notification. Making and unmaking run over the same list; unmaking skips what is not there, so it serves a half-made
+ *process, an ended one, and one whose ending a predecessor began.
  *
  *	life_create: objects, windows, capabilities, priority;  the thread has not started
- *	life_destroy: thread killed -> entries freed -> records dropped -> capabilities and objects deleted -> pool empty, gone
+ *	life_destroy: thread killed -> entries freed -> records dropped -> capabilities and objects deleted -> pool
+ *empty, gone
  */
 #include "vm.h"
 
@@ -43,28 +44,33 @@ static err_t mint(cptr_t table, u64 slot, cptr_t source, u64 rights, u64 badge)
 
 static err_t window_set(u32 slot, u64 index, u64 start, u64 end, cptr_t pager, u64 flags)
 {
-	return sys_aspace_ctl(proc_cap(slot, CAP_ASPACE), ASOP_WINDOW, index, start, end, pager, SLOT_CLIENT_POOL, flags, NULL, NULL, NULL,
-			      NULL);
+	return sys_aspace_ctl(proc_cap(slot, CAP_ASPACE), ASOP_WINDOW, index, start, end, pager, SLOT_CLIENT_POOL,
+			      flags, NULL, NULL, NULL, NULL);
 }
 
 static err_t aspace_create(struct proc *p)
 {
 	u32 slot = proc_slot(p);
 	u64 id;
-	err_t err = object_make(p, OBJ_ASPACE, SLOT_SELF_CAPTABLE, proc_cap(slot, CAP_ASPACE), proc_cap(slot, CAP_POOL), &id);
+	err_t err = object_make(p, OBJ_ASPACE, SLOT_SELF_CAPTABLE, proc_cap(slot, CAP_ASPACE), proc_cap(slot, CAP_POOL),
+				&id);
 
 	if (!err)
-		err = mint(SLOT_SELF_CAPTABLE, proc_cap(slot, CAP_PAGER), SLOT_SELF_ENDPOINT, RIGHT_ENDPOINT_CALL, p->badge);
+		err = mint(SLOT_SELF_CAPTABLE, proc_cap(slot, CAP_PAGER), SLOT_SELF_ENDPOINT, RIGHT_ENDPOINT_CALL,
+			   p->badge);
 	if (!err)
 		err = mint(SLOT_SELF_CAPTABLE, proc_cap(slot, CAP_BUFFER), PEER_FILES, RIGHT_ENDPOINT_CALL, p->badge);
 	if (!err)
-		err = window_set(slot, 0, ADDRESS_OF(WINDOW_START), ADDRESS_OF(WINDOW_END), proc_cap(slot, CAP_PAGER), WIN_COW);
+		err = window_set(slot, 0, ADDRESS_OF(WINDOW_START), ADDRESS_OF(WINDOW_END), proc_cap(slot, CAP_PAGER),
+				 WIN_COW);
 	/* files answers the faults in its buffer itself: no set-up message, nothing for fork to copy. */
 	if (!err)
-		err = window_set(slot, 1, FILES_BUFFER, FILES_BUFFER + FILES_BUFFER_SIZE, proc_cap(slot, CAP_BUFFER), 0);
+		err = window_set(slot, 1, FILES_BUFFER, FILES_BUFFER + FILES_BUFFER_SIZE, proc_cap(slot, CAP_BUFFER),
+				 0);
 	/* Programs may look at the frame table (the looking glasses do). */
 	if (!err)
-		err = sys_aspace_ctl(proc_cap(slot, CAP_ASPACE), ASOP_OBSERVE, SLOT_SYSTEM, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL);
+		err = sys_aspace_ctl(proc_cap(slot, CAP_ASPACE), ASOP_OBSERVE, SLOT_SYSTEM, 0, 0, 0, 0, 0, NULL, NULL,
+				     NULL, NULL);
 	return err;
 }
 

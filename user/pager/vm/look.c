@@ -9,8 +9,8 @@ static u32 state_shown(const struct proc *p)
 	return state == PROC_RUN && p->wait_reply ? PROC_WAIT : state;
 }
 
-err_t vm_op_ps(struct request *rq, u64 index, u64 *out_pid, u64 *out_parent_group, u64 *out_state_rss, u64 *out_name0, u64 *out_name1,
-	       u64 *out_cycles, u64 *out_next)
+err_t vm_op_ps(struct request *rq, u64 index, u64 *out_pid, u64 *out_parent_group, u64 *out_state_rss, u64 *out_name0,
+	       u64 *out_name1, u64 *out_cycles, u64 *out_next)
 {
 	const struct proc_record *record = &vms->proc[index % PROCS];
 	const struct proc *p = &procs[index % PROCS];
@@ -30,7 +30,8 @@ err_t vm_op_ps(struct request *rq, u64 index, u64 *out_pid, u64 *out_parent_grou
 	__builtin_memcpy(out_name0, record->name, 8);
 	__builtin_memcpy(out_name1, record->name + 8, 8);
 	if (record->state == PROC_RUN)
-		(void)sys_thread_ctl(proc_cap(proc_slot(p), CAP_THREAD), THREAD_STAT, 0, 0, 0, 0, NULL, NULL, NULL, out_cycles);
+		(void)sys_thread_ctl(proc_cap(proc_slot(p), CAP_THREAD), THREAD_STAT, 0, 0, 0, 0, NULL, NULL, NULL,
+				     out_cycles);
 	return 0;
 }
 
@@ -41,7 +42,8 @@ static u64 entries_count(const struct proc *p, u32 start, u32 end)
 
 	while (start < end) {
 		u64 done = 0, entries = 0;
-		err_t err = sys_scan(proc_cap(proc_slot(p), CAP_ASPACE), ADDRESS_OF(start), end - start, SCAN_LIST, &done, &entries);
+		err_t err = sys_scan(proc_cap(proc_slot(p), CAP_ASPACE), ADDRESS_OF(start), end - start, SCAN_LIST,
+				     &done, &entries);
 
 		present += entries;
 		if (err || !done)
@@ -51,8 +53,8 @@ static u64 entries_count(const struct proc *p, u32 start, u32 end)
 	return present;
 }
 
-err_t vm_op_vma(struct request *rq, u64 pid, u64 addr, u64 *out_start, u64 *out_end, u64 *out_prot_flags, u64 *out_image, u64 *out_offset,
-		u64 *out_rss)
+err_t vm_op_vma(struct request *rq, u64 pid, u64 addr, u64 *out_start, u64 *out_end, u64 *out_prot_flags,
+		u64 *out_image, u64 *out_offset, u64 *out_rss)
 {
 	struct proc *p = proc_by_pid(pid);
 	const struct vma *v;
@@ -82,17 +84,20 @@ err_t vm_op_vma(struct request *rq, u64 pid, u64 addr, u64 *out_start, u64 *out_
 	return 0;
 }
 
-err_t vm_op_walk(struct request *rq, u64 pid, u64 addr, u64 level, u64 *out_entry, u64 *out_where, u64 *out_kind, u64 *out_what)
+err_t vm_op_walk(struct request *rq, u64 pid, u64 addr, u64 level, u64 *out_entry, u64 *out_where, u64 *out_kind,
+		 u64 *out_what)
 {
 	struct proc *p = proc_by_pid(pid);
 
 	(void)rq;
 	if (!p || proc_record(p)->state != PROC_RUN)
 		return -ERR_SRCH;
-	return sys_system(SLOT_SYSTEM, SYS_WALK, proc_cap(proc_slot(p), CAP_ASPACE), addr, level, out_entry, out_where, out_kind, out_what);
+	return sys_system(SLOT_SYSTEM, SYS_WALK, proc_cap(proc_slot(p), CAP_ASPACE), addr, level, out_entry, out_where,
+			  out_kind, out_what);
 }
 
-err_t vm_op_caps(struct request *rq, u64 pid, u64 slot, u64 *out_slot, u64 *out_type_rights, u64 *out_object, u64 *out_badge)
+err_t vm_op_caps(struct request *rq, u64 pid, u64 slot, u64 *out_slot, u64 *out_type_rights, u64 *out_object,
+		 u64 *out_badge)
 {
 	struct proc *p = proc_by_pid(pid);
 	const u64 *entry = server_argument();

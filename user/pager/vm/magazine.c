@@ -4,9 +4,9 @@
  *
  *	vms->magazine[0 .. top)  ours and unmapped;  [top ..)  taken, or never filled
  *
- * The list lies in the segment, its fill level does not: taking a frame writes no state. A successor asks the frame table which of the
- * listed frames are still unmapped (a reference that went stale is nobody's). Frames are given back in the reverse order of taking, so that
- * one on its way is not written over.
+ * The list lies in the segment, its fill level does not: taking a frame writes no state. A successor asks the frame
+ *table which of the listed frames are still unmapped (a reference that went stale is nobody's). Frames are given back
+ *in the reverse order of taking, so that one on its way is not written over.
  */
 #include "vm.h"
 
@@ -75,8 +75,8 @@ static void frame_adopt(frame_t frame)
 }
 
 /*
- * The listed frames, and those of a refill that was cut off before they were listed: their references lie in the argument page still. Comes
- * before anything that writes there.
+ * The listed frames, and those of a refill that was cut off before they were listed: their references lie in the
+ * argument page still. Comes before anything that writes there.
  */
 void magazine_recover(void)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * vm: the server loop. A page fault is decided by fault_plan, which is inlined here, and answered by the system call that also waits for
- * the next request: one trap and one system call per fault.
+ * vm: the server loop. A page fault is decided by fault_plan, which is inlined here, and answered by the system call
+ * that also waits for the next request: one trap and one system call per fault.
  */
 #include "fault.h"
 #include "request.h"
@@ -72,7 +72,8 @@ static _Noreturn void serve(void)
 	}
 }
 
-// What a predecessor received and did not answer: a fault is simply taken again, a call is found in the results or done now.
+// What a predecessor received and did not answer: a fault is simply taken again, a call is found in the results or done
+// now.
 static void redelivered(struct request *rq)
 {
 	if (rq->label == OP_PAGER_FAULT)
@@ -84,7 +85,8 @@ static void redelivered(struct request *rq)
 _Noreturn void server_main(const struct server_info *info)
 {
 	if (info->state_pages * PAGE_SIZE < sizeof(struct vm_state))
-		panic("vm: the state segment has %lu pages, %lu are needed (user/boot.manifest)", (unsigned long)info->state_pages,
+		panic("vm: the state segment has %lu pages, %lu are needed (user/boot.manifest)",
+		      (unsigned long)info->state_pages,
 		      (unsigned long)((sizeof(struct vm_state) + PAGE_SIZE - 1) / PAGE_SIZE));
 	if (vm_open((void *)STATE_VA) == STATE_KEPT)
 		server_redeliver(SLOT_SELF_ENDPOINT, redelivered);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Ranges of an address space: records by vma.c, entries by the kernel. Entries go before records, records come before entries.
+// Ranges of an address space: records by vma.c, entries by the kernel. Entries go before records, records come before
+// entries.
 #include "vm.h"
 
 #include <base/log.h>
@@ -24,7 +25,8 @@ static bool over_limit(const struct proc *p, u32 pages)
 	return limit && ADDRESS_OF(p->pages + pages) > limit;
 }
 
-// Add a VMA where nothing is, joined with its neighbours where they fit: one commit, with whatever the caller staged before.
+// Add a VMA where nothing is, joined with its neighbours where they fit: one commit, with whatever the caller staged
+// before.
 err_t region_add(struct proc *p, const struct vma *v)
 {
 	u16 next = vma_find(p, v->start);
@@ -149,7 +151,8 @@ static err_t populate_file(struct proc *p, const struct vma *v, u32 page, u32 en
 		u32 n = end - page < BATCH ? end - page : BATCH;
 		u64 done = 0, first = vma_word1(v, page);
 		err_t err = sys_map(as, ADDRESS_OF(page), SLOT_CLIENT_POOL, archive_frame((u32)first), n,
-				    (v->prot & ~(u64)PROT_WRITE) | MAP_RUN | MAP_IF_EMPTY, 0, vma_word0(v), first, &done);
+				    (v->prot & ~(u64)PROT_WRITE) | MAP_RUN | MAP_IF_EMPTY, 0, vma_word0(v), first,
+				    &done);
 
 		p->rss += done;
 		page += (u32)done;
@@ -177,8 +180,8 @@ static err_t populate_anon(struct proc *p, const struct vma *v, u32 page, u32 en
 		n = n < magazine.top ? n : magazine.top;
 		for (u32 i = 0; i < n; i++)
 			server_argument()[i] = vms->magazine[magazine.top - 1 - i];
-		err = sys_map(as, ADDRESS_OF(page), SLOT_CLIENT_POOL, vms->magazine[magazine.top - 1], n, v->prot | MAP_ZERO | MAP_IF_EMPTY, 0,
-			      vma_word0(v), vma_word1(v, page), &done);
+		err = sys_map(as, ADDRESS_OF(page), SLOT_CLIENT_POOL, vms->magazine[magazine.top - 1], n,
+			      v->prot | MAP_ZERO | MAP_IF_EMPTY, 0, vma_word0(v), vma_word1(v, page), &done);
 		magazine.top -= (u32)done;
 		p->rss += done;
 		page += (u32)done;
@@ -201,8 +204,8 @@ static err_t populate_shared(struct proc *p, const struct vma *v, u32 page, u32 
 		err_t err = shared_frame(v, page, &frame);
 
 		if (!err)
-			err = sys_map(as, ADDRESS_OF(page), SLOT_CLIENT_POOL, frame, 1, v->prot | MAP_IF_EMPTY, 0, vma_word0(v),
-				      vma_word1(v, page), NULL);
+			err = sys_map(as, ADDRESS_OF(page), SLOT_CLIENT_POOL, frame, 1, v->prot | MAP_IF_EMPTY, 0,
+				      vma_word0(v), vma_word1(v, page), NULL);
 		if (err == -ERR_NOMEM && !pool_grow(p))
 			continue;
 		if (err && err != -ERR_EXIST)
@@ -213,7 +216,8 @@ static err_t populate_shared(struct proc *p, const struct vma *v, u32 page, u32 
 	return 0;
 }
 
-// Bring in every page of the range that is mapped with some permission. NOMEM when memory runs out: nobody is killed for this.
+// Bring in every page of the range that is mapped with some permission. NOMEM when memory runs out: nobody is killed
+// for this.
 err_t region_populate(struct proc *p, u32 start, u32 end)
 {
 	err_t err = 0;

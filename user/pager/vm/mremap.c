@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * mremap. Moving takes several steps, so it is written down as a result that says "moving to ..." before the first entry moves; a redelivered
- * request goes on there.
+ * mremap. Moving takes several steps, so it is written down as a result that says "moving to ..." before the first
+ *entry moves; a redelivered request goes on there.
  *
  *	new range added + RESULT_MOVING (one commit) -> entries moved -> old range unmapped -> result done
  */
@@ -34,7 +34,8 @@ static err_t move_finish(struct request *rq, struct proc *p, u32 start, u32 end,
 	return 0;
 }
 
-static err_t move(struct request *rq, struct proc *p, const struct vma *old, u32 start, u32 end, u32 pages, u64 *out_addr)
+static err_t move(struct request *rq, struct proc *p, const struct vma *old, u32 start, u32 end, u32 pages,
+		  u64 *out_addr)
 {
 	u32 to = vma_gap(p, pages, WINDOW_START, PAGE_OF(MMAP_TOP));
 	struct vma v = *old;
@@ -94,7 +95,8 @@ err_t vm_op_mremap(struct request *rq, u64 addr, u64 old, u64 new, u64 flags, u6
 		return -ERR_INVAL;
 	if (result_find(rq, &done)) {
 		*out_addr = done.word[0];
-		return done.status == RESULT_MOVING ? move_finish(rq, p, start, end, PAGE_OF(done.word[0]), out_addr) : (err_t)done.status;
+		return done.status == RESULT_MOVING ? move_finish(rq, p, start, end, PAGE_OF(done.word[0]), out_addr)
+						    : (err_t)done.status;
 	}
 	pages = PAGE_OF(new + PAGE_SIZE - 1);
 	i = vma_find(p, start);

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Slots of kernel objects. The kernel keeps objects in frames donated by their creator, one kind to a frame; which slot is free is ours to
- * know. The truth is in the process records (place of each object) and in the list of object frames; the bitmaps are volatile.
+ * Slots of kernel objects. The kernel keeps objects in frames donated by their creator, one kind to a frame; which slot
+ *is free is ours to know. The truth is in the process records (place of each object) and in the list of object frames;
+ *the bitmaps are volatile.
  *
- *	frame: none --magazine--> listed, empty <--object_make, object_release--> in use;  empty and one too many --> freed
+ *	frame: none --magazine--> listed, empty <--object_make, object_release--> in use;  empty and one too many -->
+ *freed
  *
- * A slot whose object outlives its capability here (someone else holds one, or the kernel has yet to bury it) answers EXIST and is passed over
- * until slots of its kind run out.
+ * A slot whose object outlives its capability here (someone else holds one, or the kernel has yet to bury it) answers
+ *EXIST and is passed over until slots of its kind run out.
  */
 #include "vm.h"
 
-#define PLACE_SLOTS 64
+#define PLACE_SLOTS  64
 #define SPARE_FRAMES 2 // empty frames kept per kind
 
 static u64 used[OBJECT_FRAMES];
@@ -95,7 +97,8 @@ err_t object_make(struct proc *p, u32 kind, cptr_t table, u64 slot, u64 arg, u64
 			return i;
 		hint[kind] = (u16)i;
 		place = (u32)__builtin_ctzl(~used[i]);
-		err = sys_object_create(SLOT_CLIENT_POOL, vms->object[i].frame, place, kinds[kind].type, table, slot, arg, id);
+		err = sys_object_create(SLOT_CLIENT_POOL, vms->object[i].frame, place, kinds[kind].type, table, slot,
+					arg, id);
 		if (err == -ERR_STALE) {
 			/* A predecessor freed the frame and was killed before it could say so. */
 			frame_list((u32)i, 0, 0);
@@ -131,7 +134,8 @@ void object_release(struct proc *p, u32 kind)
 	hint[kind] = (u16)i;
 	if (used[i])
 		return;
-	if (empties[kind] < SPARE_FRAMES || sys_frame_free(SLOT_CLIENT_POOL, 0, vms->object[i].frame, FREE_DISCARD, NULL))
+	if (empties[kind] < SPARE_FRAMES ||
+	    sys_frame_free(SLOT_CLIENT_POOL, 0, vms->object[i].frame, FREE_DISCARD, NULL))
 		empties[kind]++; /* kept; also when the kernel still uses it (STALE: not OWNED again) */
 	else
 		frame_list(i, 0, 0);

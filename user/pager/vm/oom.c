@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Out of memory: somebody has to go. Servers have pools of their own and are never asked; the first process goes only when it is alone.
+// Out of memory: somebody has to go. Servers have pools of their own and are never asked; the first process goes only
+// when it is alone.
 #include "vm.h"
 
 #include <base/log.h>
@@ -14,15 +15,16 @@ static struct proc *victim(void)
 		if (vms->proc[slot].state != PROC_RUN || p == first)
 			continue;
 		/* Of equals the younger goes: the older has got further. */
-		if (!worst || p->rss > worst->rss || (p->rss == worst->rss && vms->proc[slot].pid > proc_record(worst)->pid))
+		if (!worst || p->rss > worst->rss ||
+		    (p->rss == worst->rss && vms->proc[slot].pid > proc_record(worst)->pid))
 			worst = p;
 	}
 	return worst ? worst : first;
 }
 
 /*
- * End the process with the most pages in memory. false: that was `for_whom`, so its request is answered by nobody. A caller tries again
- * after true; this ends, because every round ends a process.
+ * End the process with the most pages in memory. false: that was `for_whom`, so its request is answered by nobody. A
+ * caller tries again after true; this ends, because every round ends a process.
  */
 bool oom_kill(struct proc *for_whom)
 {
@@ -32,8 +34,10 @@ bool oom_kill(struct proc *for_whom)
 	if (!proc_slot(p))
 		panic("the user pool is empty and there is no process to end");
 	(void)sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_STAT, 0, 0, 0, &limit, &usage, NULL, &children);
-	log_line("vm: out of memory: pool user has used %lu of %lu pages; killed %s (pid %u), which held %lu; give more with MEM=",
-		 (unsigned long)(usage + children), (unsigned long)limit, proc_name(p), proc_record(p)->pid, (unsigned long)p->rss);
+	log_line("vm: out of memory: pool user has used %lu of %lu pages; killed %s (pid %u), which held %lu; give "
+		 "more with MEM=",
+		 (unsigned long)(usage + children), (unsigned long)limit, proc_name(p), proc_record(p)->pid,
+		 (unsigned long)p->rss);
 	stats[VMSTAT_OOM_KILLS]++;
 	proc_end(p, KILL_OOM);
 	return p != for_whom;

@@ -2,11 +2,12 @@
 /*
  * The process table: pids, parents, groups, ends, waits.
  *
- *	FREE --proc_alloc--> NEW --proc_commit--> RUN --proc_end--> EXIT --life_destroy--> ZOMBIE --reaped by its parent--> FREE
+ *	FREE --proc_alloc--> NEW --proc_commit--> RUN --proc_end--> EXIT --life_destroy--> ZOMBIE --reaped by its
+ *parent--> FREE
  *	                      +--proc_discard--> FREE
  *
- * Invariants: a slot that is not FREE has a pid nobody else has; liveness page: pid[slot] is the pid while the process is NEW or RUN, else
- * 0; an orphan belongs to init; a parked wait (wait_reply) has a child to wait for.
+ * Invariants: a slot that is not FREE has a pid nobody else has; liveness page: pid[slot] is the pid while the process
+ *is NEW or RUN, else 0; an orphan belongs to init; a parked wait (wait_reply) has a child to wait for.
  */
 #include "vm.h"
 
@@ -308,7 +309,8 @@ err_t vm_op_kill(struct request *rq, u64 pid, u64 sig)
 	/* The machine's life hangs on the first process: only it may end itself. */
 	if (proc_slot(p) == vms->globals.first && p != self && proc_slot(self))
 		return -ERR_PERM;
-	result_stage(rq, 0, 0, 0); /* commits with the end: an orphan leaves no trace by which a successor could tell that it was killed */
+	result_stage(rq, 0, 0, 0); /* commits with the end: an orphan leaves no trace by which a successor could tell
+				      that it was killed */
 	proc_end(p, (u32)sig);
 	return p == self ? PARKED : 0;
 }

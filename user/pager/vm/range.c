@@ -36,7 +36,8 @@ static err_t mmap_place(struct proc *p, u64 addr, u32 pages, u64 flags, u32 *sta
 			return vma_free_range(p, *start, end) ? 0 : -ERR_EXIST;
 		return region_unmap(p, *start, end);
 	}
-	if (addr && !region_check(addr & ~(u64)(PAGE_SIZE - 1), ADDRESS_OF(pages), start, &end) && vma_free_range(p, *start, end))
+	if (addr && !region_check(addr & ~(u64)(PAGE_SIZE - 1), ADDRESS_OF(pages), start, &end) &&
+	    vma_free_range(p, *start, end))
 		return 0;
 	*start = vma_gap(p, pages, WINDOW_START, PAGE_OF(MMAP_TOP));
 	return *start ? 0 : -ERR_NOMEM;
@@ -124,8 +125,8 @@ err_t vm_op_munmap(struct request *rq, u64 addr, u64 len)
 }
 
 /*
- * Change attributes of all mapped pages of a range. Splits come first, so that a full table changes nothing; then every VMA is wholly
- * inside or outside.
+ * Change attributes of all mapped pages of a range. Splits come first, so that a full table changes nothing; then every
+ * VMA is wholly inside or outside.
  */
 struct region_edit {
 	bool protect;
@@ -209,7 +210,12 @@ err_t vm_op_brk(struct request *rq, u64 addr, u64 *out_addr)
 		return -ERR_NOMEM;
 	proc_stage(p, &record);
 	if (new > old) {
-		struct vma v = { .start = old, .end = new, .pgoff = old, .object = record.pid, .owner = (u16)proc_slot(p), .kind = VMA_ANON,
+		struct vma v = { .start = old,
+				 .end = new,
+				 .pgoff = old,
+				 .object = record.pid,
+				 .owner = (u16)proc_slot(p),
+				 .kind = VMA_ANON,
 				 .prot = PROT_READ | PROT_WRITE };
 
 		err = region_add(p, &v);

@@ -3,8 +3,9 @@
  * The state segment: opening it, and making the volatile side again from it.
  *
  *	FRESH -> slot 0 is made (init), pids start at 1
- *	KEPT  -> the sealed operation was applied by state_open; VMAs whose check or owner is wrong are dropped; trees and counters rebuilt;
- *	         half-made and half-ended processes are ended (proc_recover), prepared frames looked up (magazine_recover)
+ *	KEPT  -> the sealed operation was applied by state_open; VMAs whose check or owner is wrong are dropped; trees
+ *and counters rebuilt; half-made and half-ended processes are ended (proc_recover), prepared frames looked up
+ *(magazine_recover)
  */
 #include "vm.h"
 
@@ -19,7 +20,8 @@ u64 stats[VMSTAT_POOL_TABLES + 1];
 
 static u32 layout_sum(void)
 {
-	return (u32)sizeof(struct vm_state) ^ (u32)sizeof(struct vma) << 20 ^ (u32)sizeof(struct proc_record) << 10 ^ PROCS;
+	return (u32)sizeof(struct vm_state) ^ (u32)sizeof(struct vma) << 20 ^ (u32)sizeof(struct proc_record) << 10 ^
+	       PROCS;
 }
 
 enum state_found record_open(void *segment)
@@ -40,8 +42,8 @@ enum state_found record_open(void *segment)
 
 static bool vma_valid(const struct vma *v)
 {
-	return v->kind <= VMA_SHARED && v->start >= WINDOW_START && v->start < v->end && v->end <= WINDOW_END && v->owner < PROCS &&
-	       vms->proc[v->owner].state != PROC_FREE && v->check == vma_sum(v);
+	return v->kind <= VMA_SHARED && v->start >= WINDOW_START && v->start < v->end && v->end <= WINDOW_END &&
+	       v->owner < PROCS && vms->proc[v->owner].state != PROC_FREE && v->check == vma_sum(v);
 }
 
 void record_rebuild(void)

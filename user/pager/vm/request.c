@@ -63,7 +63,8 @@ static err_t zero_page_make(void)
 	err = sys_frame_alloc(SLOT_CLIENT_POOL, 0, 1, 0, NULL, &frame);
 	if (err)
 		return err;
-	/* Mapped here too: so it is never exclusive, no mprotect makes it writable, and unmap(FREE) does not free it. */
+	/* Mapped here too: so it is never exclusive, no mprotect makes it writable, and unmap(FREE) does not free it.
+	 */
 	err = sys_map(SLOT_SELF_ASPACE, ZERO_PAGE, SLOT_CLIENT_POOL, frame, 1, PROT_READ, 0, 0, 0, NULL);
 	if (err)
 		return err;
@@ -90,6 +91,7 @@ enum state_found vm_open(void *segment)
 	if (err)
 		panic("vm: no memory for the zero page and the shadow: error %d", err);
 	if (found == STATE_KEPT)
-		log_line("vm: start %lu: %lu processes go on", (unsigned long)vms->header.starts, (unsigned long)stats[VMSTAT_PROCS]);
+		log_line("vm: start %lu: %lu processes go on", (unsigned long)vms->header.starts,
+			 (unsigned long)stats[VMSTAT_PROCS]);
 	return found;
 }

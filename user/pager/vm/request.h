@@ -3,7 +3,8 @@
 
 #include "vm.h"
 
-// Before the first request: the segment, what a predecessor left, the zero page, the shadow. KEPT: its open requests come next.
+// Before the first request: the segment, what a predecessor left, the zero page, the shadow. KEPT: its open requests
+// come next.
 enum state_found vm_open(void *segment);
 // Everything but page faults. The answer is left in rq; reply 0: there is none, or it comes later.
 void vm_request(struct request *rq);

@@ -2,11 +2,13 @@
 /*
  * Memory that processes share (MMAP_SHARED).
  *
- * Its pages live in the shadow: one address space, owned by the process slot 0, in which no thread runs. A shared mapping is a range of
- * the shadow (a VMA of slot 0); the processes' VMAs name it by pgoff. A fault in one of them looks into the shadow and maps the frame it
- * finds there, or puts a zeroed one there first. So a page outlives the process that touched it first, and fork copies no entries.
+ * Its pages live in the shadow: one address space, owned by the process slot 0, in which no thread runs. A shared
+ *mapping is a range of the shadow (a VMA of slot 0); the processes' VMAs name it by pgoff. A fault in one of them looks
+ *into the shadow and maps the frame it finds there, or puts a zeroed one there first. So a page outlives the process
+ *that touched it first, and fork copies no entries.
  *
- *	shared_create: range, 0 holders -> shared_hold, shared_release (VMAs that name it) -> 0 holders again: entries freed, range gone
+ *	shared_create: range, 0 holders -> shared_hold, shared_release (VMAs that name it) -> 0 holders again: entries
+ *freed, range gone
  *
  * Invariant: holders[i] == number of processes' VMAs whose pgoff lies in the shadow's VMA i.
  */
@@ -27,8 +29,8 @@ err_t shared_open(void)
 	err = object_make(shadow, OBJ_ASPACE, SLOT_SELF_CAPTABLE, proc_cap(0, CAP_ASPACE), SLOT_CLIENT_POOL, &id);
 	if (err)
 		return err;
-	return sys_aspace_ctl(proc_cap(0, CAP_ASPACE), ASOP_WINDOW, 0, ADDRESS_OF(WINDOW_START), ADDRESS_OF(WINDOW_END), SLOT_SELF_ENDPOINT,
-			      SLOT_CLIENT_POOL, 0, NULL, NULL, NULL, NULL);
+	return sys_aspace_ctl(proc_cap(0, CAP_ASPACE), ASOP_WINDOW, 0, ADDRESS_OF(WINDOW_START), ADDRESS_OF(WINDOW_END),
+			      SLOT_SELF_ENDPOINT, SLOT_CLIENT_POOL, 0, NULL, NULL, NULL, NULL);
 }
 
 err_t shared_create(u32 pages, u32 *pgoff, u32 *object)
@@ -121,8 +123,8 @@ err_t shared_frame(const struct vma *v, u32 page, frame_t *frame)
 	if (!magazine.top && (err = magazine_refill(1)))
 		return err;
 	*frame = magazine_take();
-	err = sys_map(as, ADDRESS_OF(spage), SLOT_CLIENT_POOL, *frame, 1, PROT_READ | PROT_WRITE | MAP_ZERO | MAP_IF_EMPTY, 0, vma_word0(v),
-		      spage, NULL);
+	err = sys_map(as, ADDRESS_OF(spage), SLOT_CLIENT_POOL, *frame, 1,
+		      PROT_READ | PROT_WRITE | MAP_ZERO | MAP_IF_EMPTY, 0, vma_word0(v), spage, NULL);
 	if (err)
 		magazine_return(*frame);
 	else

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Everything that vm asks of the kernel and of other servers. On the target these are the generated stubs; the host tests put a fake
- * kernel with the same functions in front of them in the include path. The core calls nothing else.
+ * Everything that vm asks of the kernel and of other servers. On the target these are the generated stubs; the host
+ * tests put a fake kernel with the same functions in front of them in the include path. The core calls nothing else.
  */
 #pragma once
 
@@ -12,17 +12,18 @@
 
 // Capabilities that the manifest gives vm, in its order.
 enum peer {
-	PEER_FILES = SLOT_PEER0,  // files' endpoint, to be minted per process
-	PEER_CONSOLE,             // console's, likewise
-	PEER_FILES_NOTIFY,        // their notifications: NOTIFY_DEATH
+	PEER_FILES = SLOT_PEER0, // files' endpoint, to be minted per process
+	PEER_CONSOLE,            // console's, likewise
+	PEER_FILES_NOTIFY,       // their notifications: NOTIFY_DEATH
 	PEER_CONSOLE_NOTIFY,
-	PEER_INIT,                // to power off when the first process ends
+	PEER_INIT, // to power off when the first process ends
 };
 
-// What vm keeps per process in its own table, from SLOT_SERVER_FREE on. The block of slot 0 holds the shadow's (shared.c).
+// What vm keeps per process in its own table, from SLOT_SERVER_FREE on. The block of slot 0 holds the shadow's
+// (shared.c).
 enum proc_cap {
-	CAP_POOL,   // pays for its page tables
-	CAP_TABLE,  // its capability table
+	CAP_POOL,  // pays for its page tables
+	CAP_TABLE, // its capability table
 	CAP_ASPACE,
 	CAP_THREAD,
 	CAP_PAGER,  // vm's endpoint with the process as badge: pager of window 0, and what the process finds in SLOT_VM

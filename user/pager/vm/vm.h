@@ -2,15 +2,17 @@
 /*
  * vm's records and what hangs from them.
  *
- * Truth lies in three places. The kernel's page tables say which page is where (vm has no record of an anonymous page). The state
- * segment (struct vm_state) says which ranges a process has, who its parent is, what it was answered. Everything else here is volatile:
- * trees, lists, counters and caches that record_rebuild makes again from the other two.
+ * Truth lies in three places. The kernel's page tables say which page is where (vm has no record of an anonymous page).
+ * The state segment (struct vm_state) says which ranges a process has, who its parent is, what it was answered.
+ * Everything else here is volatile: trees, lists, counters and caches that record_rebuild makes again from the other
+ * two.
  *
  * Invariants
  *   - VMAs of a process do not overlap; neighbours that could be one VMA are one.
- *   - An entry of window 0 exists only inside a VMA of the process. So entries go before records do, records come before entries.
- *   - A frame of the user pool is one of: mapped, in the magazine, an object frame. Archive frames and the zero page are mapped in vm
- *     itself, so that they are never exclusive and unmap(FREE) does not free them.
+ *   - An entry of window 0 exists only inside a VMA of the process. So entries go before records do, records come
+ * before entries.
+ *   - A frame of the user pool is one of: mapped, in the magazine, an object frame. Archive frames and the zero page
+ * are mapped in vm itself, so that they are never exclusive and unmap(FREE) does not free them.
  *   - vm never waits and is one thread: between a request and its answer nothing else changes a client's window.
  */
 #pragma once
@@ -19,23 +21,23 @@
 
 #include <pager/state.h>
 
-#define PROCS 256              // process slots; slot 0 stands for init and holds the shadow address space
-#define PROCS_RESERVED 8       // slots that only the first process may fill: a fork bomb leaves it room to act
-#define VMAS 8192              // VMA records; record 0 is never used
-#define VMAS_PER_PROC 4096     // so that no process takes all
-#define OBJECT_FRAMES 512
-#define MAGAZINE 64            // prepared frames
-#define MAGAZINE_REFILL 32     // frames of one refill
-#define AROUND_MAX 16          // most pages of one fault
-#define NAME_BYTES 16
-#define TABLE_FRAMES 16        // a process' pool starts with as many frames and grows by as many
-#define PID_MAX 0x3fffffff
+#define PROCS           256  // process slots; slot 0 stands for init and holds the shadow address space
+#define PROCS_RESERVED  8    // slots that only the first process may fill: a fork bomb leaves it room to act
+#define VMAS            8192 // VMA records; record 0 is never used
+#define VMAS_PER_PROC   4096 // so that no process takes all
+#define OBJECT_FRAMES   512
+#define MAGAZINE        64 // prepared frames
+#define MAGAZINE_REFILL 32 // frames of one refill
+#define AROUND_MAX      16 // most pages of one fault
+#define NAME_BYTES      16
+#define TABLE_FRAMES    16 // a process' pool starts with as many frames and grows by as many
+#define PID_MAX         0x3fffffff
 
 #define PAGE_OF(address) ((u32)((address) >> PAGE_SHIFT))
 #define ADDRESS_OF(page) ((u64)(page) << PAGE_SHIFT)
 // vm's window in a program ends where the servers' part of the map begins (docs/internals.md).
 #define WINDOW_START PAGE_OF(USER_BASE)
-#define WINDOW_END PAGE_OF(0x3400000000ul)
+#define WINDOW_END   PAGE_OF(0x3400000000ul)
 
 enum vma_kind {
 	VMA_FREE,   // unused record
@@ -44,16 +46,18 @@ enum vma_kind {
 	VMA_SHARED, // pages of the shadow address space (shared.c)
 };
 
-#define VMA_STACK 1      // reported as growing down
-#define VMA_LOCKED 2
-#define VMA_RANDOM 4     // no fault-around
+#define VMA_STACK      1 // reported as growing down
+#define VMA_LOCKED     2
+#define VMA_RANDOM     4 // no fault-around
 #define VMA_SEQUENTIAL 8 // fault-around at once
 
-// A mapping. Addresses are page numbers. pgoff: ANON page number when it was made; FILE archive page; SHARED page in the shadow.
+// A mapping. Addresses are page numbers. pgoff: ANON page number when it was made; FILE archive page; SHARED page in
+// the shadow.
 struct vma {
 	u32 start, end;
 	u32 pgoff;
-	u32 object; // ANON: lineage it was made in (rmap's key); FILE: first archive page of the file; SHARED: number of the mapping
+	u32 object; // ANON: lineage it was made in (rmap's key); FILE: first archive page of the file; SHARED: number
+		    // of the mapping
 	u16 owner;  // process slot
 	u8 kind;
 	u8 prot;
@@ -85,10 +89,10 @@ struct proc_record {
 	u32 status; // as wait reports it
 	u32 thread; // object id
 	u64 brk_start, brk;
-	u64 limit;  // bytes of address space, 0 none
+	u64 limit; // bytes of address space, 0 none
 	u8 name[NAME_BYTES];
 	u16 object[OBJ_KINDS]; // place + 1 of its kernel objects (objects.c), 0 none
-	u16 orphan; // its parent is gone: nobody will ask for its status
+	u16 orphan;            // its parent is gone: nobody will ask for its status
 	u16 spare;
 };
 _Static_assert(sizeof(struct proc_record) % 8 == 0, "staged as words");
@@ -99,10 +103,10 @@ struct result {
 	s64 status; // 0, -ERR, or RESULT_*: under way
 	u64 word[2];
 };
-#define RESULT_MOVING 1    // mremap, exec: pages go to word[0]
+#define RESULT_MOVING    1 // mremap, exec: pages go to word[0]
 #define RESULT_REPLACING 2 // exec: the old image goes, the arguments wait at word[0]
-#define RESULT_BUILDING 3  // exec: the old image is gone, the new one comes
-#define RESULT_STARTING 4  // exec: complete, to be started at word[0] with stack pointer word[1]
+#define RESULT_BUILDING  3 // exec: the old image is gone, the new one comes
+#define RESULT_STARTING  4 // exec: complete, to be started at word[0] with stack pointer word[1]
 
 struct object_frame {
 	frame_t frame; // 0: unused
@@ -112,11 +116,11 @@ struct object_frame {
 struct vm_globals {
 	u32 next_pid;
 	u32 next_object;
-	u32 foreground; // group that Ctrl-C ends
-	u32 first;      // slot of the first process, 0 none yet
+	u32 foreground;  // group that Ctrl-C ends
+	u32 first;       // slot of the first process, 0 none yet
 	frame_t archive; // reference of the boot archive's first frame
 	u64 archive_pages;
-	frame_t zero;    // the zero page
+	frame_t zero; // the zero page
 };
 
 struct vm_state {
@@ -133,11 +137,11 @@ struct vm_state {
 
 struct proc {
 	u64 badge;
-	u16 root;       // of the VMA tree
+	u16 root; // of the VMA tree
 	u16 first, last;
-	u16 hint;       // the VMA of the last fault
-	u32 seq_next;   // page that a sequential reader faults on next
-	u32 seq_run;    // pages mapped by its last fault
+	u16 hint;     // the VMA of the last fault
+	u32 seq_next; // page that a sequential reader faults on next
+	u32 seq_run;  // pages mapped by its last fault
 	u32 vmas;
 	u32 pool_limit; // frames of its pool
 	u64 pages;      // sum of the VMAs
@@ -154,7 +158,7 @@ struct vma_node {
 	u16 left, right, parent;
 	u16 height;
 	u16 prev, next;
-	u32 touched;    // there may be entries: what was never touched need not be unmapped, cloned or protected
+	u32 touched; // there may be entries: what was never touched need not be unmapped, cloned or protected
 };
 _Static_assert(sizeof(struct vma_node) == 32, "indexed by a shift");
 
@@ -225,17 +229,17 @@ void result_stage(const struct request *rq, s64 status, u64 word0, u64 word1);
 u16 vma_find(const struct proc *p, u32 page) must_check; // the first that ends above page, 0 none
 bool vma_records_left(u32 n);
 u16 vma_add(struct proc *p, const struct vma *v, u16 next) must_check; // before `next`; 0: no record left. Commits
-void vma_delete(struct proc *p, u16 index);                  // Commits
-void vma_change(struct proc *p, u16 index, const struct vma *v); // same order among its neighbours. Commits
-u16 vma_split(struct proc *p, u16 index, u32 page) must_check; // the part from page on, 0: no record left
-bool vma_fits(const struct vma *low, const struct vma *high); // may the two be one VMA?
-u16 vma_merge(struct proc *p, u16 index);                    // with both neighbours where possible; the VMA it is in now
+void vma_delete(struct proc *p, u16 index);                            // Commits
+void vma_change(struct proc *p, u16 index, const struct vma *v);       // same order among its neighbours. Commits
+u16 vma_split(struct proc *p, u16 index, u32 page) must_check;         // the part from page on, 0: no record left
+bool vma_fits(const struct vma *low, const struct vma *high);          // may the two be one VMA?
+u16 vma_merge(struct proc *p, u16 index); // with both neighbours where possible; the VMA it is in now
 u32 vma_gap(const struct proc *p, u32 pages, u32 low, u32 high) must_check; // highest gap, 0 none
 bool vma_free_range(const struct proc *p, u32 start, u32 end);
 void vma_pool_reset(void);
 void vma_link(struct proc *p, u16 index, u16 next); // next: the VMA that follows it, 0 none
-void vma_drop_all(struct proc *p); // records only; the process is NEW or EXIT
-u64 vma_check(const struct proc *p); // invariants of one tree; number of violations (tests)
+void vma_drop_all(struct proc *p);                  // records only; the process is NEW or EXIT
+u64 vma_check(const struct proc *p);                // invariants of one tree; number of violations (tests)
 u64 vma_sum(const struct vma *v);
 
 // map.c: ranges of an address space
@@ -259,8 +263,8 @@ err_t shared_frame(const struct vma *v, u32 page, frame_t *frame) must_check;
 // magazine.c
 err_t magazine_refill(u32 want) must_check; // at least one frame when it returns 0; NOMEM
 void magazine_recover(void);
-void magazine_return(frame_t frame);        // a frame that was not used after all
-frame_t magazine_take(void);                // top > 0
+void magazine_return(frame_t frame); // a frame that was not used after all
+frame_t magazine_take(void);         // top > 0
 
 // oom.c
 bool oom_kill(struct proc *for_whom); // false: it was `for_whom` itself that had to go
@@ -279,8 +283,8 @@ err_t pool_grow(struct proc *p) must_check;
 
 // proc.c: the table
 struct proc *proc_alloc(const struct proc *parent) must_check; // NEW, with a pid; NULL: table full
-void proc_discard(struct proc *p);        // a NEW one
-void proc_commit(struct proc *p);         // NEW -> RUN
+void proc_discard(struct proc *p);                             // a NEW one
+void proc_commit(struct proc *p);                              // NEW -> RUN
 struct proc *proc_by_pid(u64 pid) must_check;
 void proc_end(struct proc *p, u32 status); // RUN -> ZOMBIE or FREE; its thread never returns
 void proc_kill_group(u32 group, u32 sig);

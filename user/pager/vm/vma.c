@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The VMAs of a process: an AVL tree by address over indices of records, threaded as a list, augmented with the largest gap below.
- * The tree is volatile; each change goes to the records first (one commit), then to the tree.
+ * The VMAs of a process: an AVL tree by address over indices of records, threaded as a list, augmented with the largest
+ * gap below. The tree is volatile; each change goes to the records first (one commit), then to the tree.
  *
- * Invariants (vma_check): in order and disjoint; prev/next agree with the tree; gap == start - end of prev (or the window's start);
- * gap_max == largest gap of the subtree; heights of siblings differ by at most one.
- * Only the search for gaps recurses, as deep as the tree is high: 1.44 * log2(VMAS) < 20.
+ * Invariants (vma_check): in order and disjoint; prev/next agree with the tree; gap == start - end of prev (or the
+ * window's start); gap_max == largest gap of the subtree; heights of siblings differ by at most one. Only the search
+ * for gaps recurses, as deep as the tree is high: 1.44 * log2(VMAS) < 20.
  */
 #include "vm.h"
 
@@ -125,7 +125,8 @@ static void tree_fix(struct proc *p, u16 i)
 	}
 }
 
-// A node whose neighbours in order are known goes below one of them: next has no left child, or prev, which lies in it, no right one.
+// A node whose neighbours in order are known goes below one of them: next has no left child, or prev, which lies in it,
+// no right one.
 static void tree_attach(struct proc *p, u16 i, u16 prev, u16 next)
 {
 	if (next && !nodes[next].left)
@@ -359,8 +360,8 @@ u16 vma_split(struct proc *p, u16 i, u32 page)
 
 bool vma_fits(const struct vma *l, const struct vma *r)
 {
-	return l->end == r->start && l->kind == r->kind && l->prot == r->prot && l->flags == r->flags && l->object == r->object &&
-	       l->pgoff + (l->end - l->start) == r->pgoff;
+	return l->end == r->start && l->kind == r->kind && l->prot == r->prot && l->flags == r->flags &&
+	       l->object == r->object && l->pgoff + (l->end - l->start) == r->pgoff;
 }
 
 static bool vma_joins(u16 a, u16 b)

@@ -57,7 +57,9 @@ static u64 frames_map(vaddr_t va, u64 pages)
 		return got;
 	// no memory for a page table: what was mapped stays, the other frames go back
 	memmove(server_argument(), server_argument() + mapped, (got - mapped) * sizeof(u64));
-	err = sys_frame_free(SLOT_SELF_POOL, got - mapped, 0, 0, NULL);
+	err = 0;
+	for (u64 left = got - mapped, done = 0; !err && left; left -= done)
+		err = sys_frame_free(SLOT_SELF_POOL, left, 0, 0, &done);
 	if (err)
 		log_line("files: cannot give back %lu frames: error %d", got - mapped, -err);
 	return mapped;

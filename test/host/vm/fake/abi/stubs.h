@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Stands in front of the generated <abi/stubs.h> in the include path of vm's host tests: the same calls, answered by fake.c.
+// Stands in front of the generated <abi/stubs.h> in the include path of vm's host tests: the same calls, answered by
+// fake.c.
 #pragma once
 
 #include <pager/request.h>
@@ -14,7 +15,7 @@ extern struct liveness fake_liveness;
 #undef SERVER_HEAP
 #undef LIVENESS_VA
 #define ARGUMENT_VA fake_argument
-#define ARCHIVE_VA fake_archive
+#define ARCHIVE_VA  fake_archive
 #define SERVER_HEAP ((u64)fake_heap)
 #define LIVENESS_VA (&fake_liveness)
 
@@ -44,9 +45,12 @@ err_t sys_pool_destroy(cptr_t pool, u64 *left);
 err_t sys_frame_alloc(cptr_t pool, u64 order, u64 count, u64 flags, u64 *done, u64 *first);
 err_t sys_frame_free(cptr_t pool, u64 count, u64 frame, u64 flags, u64 *done);
 err_t sys_frame_mark(cptr_t pool, u64 frame, u64 op, u64 a, u64 b, u64 *r0, u64 *r1, u64 *r2, u64 *r3);
-err_t sys_aspace_ctl(cptr_t aspace, u64 op, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f, u64 *r0, u64 *r1, u64 *r2, u64 *r3);
-err_t sys_map(cptr_t aspace, u64 va, cptr_t pool, u64 frame, u64 count, u64 prot, u64 source, u64 word0, u64 word1, u64 *done);
-err_t sys_unmap(cptr_t aspace, u64 va, u64 count, cptr_t pool, u64 flags, u64 token, u64 *done, u64 *removed, u64 *freed, u64 *tokens);
+err_t sys_aspace_ctl(cptr_t aspace, u64 op, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f, u64 *r0, u64 *r1, u64 *r2,
+		     u64 *r3);
+err_t sys_map(cptr_t aspace, u64 va, cptr_t pool, u64 frame, u64 count, u64 prot, u64 source, u64 word0, u64 word1,
+	      u64 *done);
+err_t sys_unmap(cptr_t aspace, u64 va, u64 count, cptr_t pool, u64 flags, u64 token, u64 *done, u64 *removed,
+		u64 *freed, u64 *tokens);
 err_t sys_protect(cptr_t aspace, u64 va, u64 count, u64 prot, u64 *done, u64 *changed);
 err_t sys_scan(cptr_t aspace, u64 va, u64 count, u64 flags, u64 *done, u64 *entries);
 err_t sys_clone(cptr_t dst, u64 dva, cptr_t src, u64 sva, u64 count, u64 op, u64 *done, u64 *copied, u64 *tokens);

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: MIT
+// The fake kernel's frames, entries and the calls on them.
+#include "fake_kernel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static u32 scratch_pfn; // the frame vm has mapped at its scratch page
+
+// ---- pools and frames
+
+bool charge(struct pool *pool, u64 n)
+{
+	if (pool->usage + pool->children + n > pool->limit)
+		return false;
+	pool->usage += n;
+	return true;
+}
+
+struct frame *frame_get(struct pool *pool, u64 ref, u32 state)
+{
+	u32 pfn = (u32)ref;
+
+	if (pfn >= FAKE_FRAMES || frames[pfn].gen != ref >> 32 || frames[pfn].pool != pool ||
+	    frames[pfn].state != state)
+		return NULL;
+	return &frames[pfn];
+}
+
+u32 pfn_of(const struct frame *f)
+{
+	return (u32)(f - frames);
+}
+
+frame_t fake_ref(u32 pfn)
+{
+	return (u64)frames[pfn].gen << 32 | pfn;
+}
+
+struct frame *frame_new(struct pool *pool)
+{
+	struct frame *f;
+
+	if (!free_top || !charge(pool, 1))
+		return NULL;
+	f = &frames[free_list[--free_top]];
+	f->state = OWNED;
+	f->pool = pool;
+	return f;
+}
+
+void frame_release(struct frame *f)
+{
+	if (f->mapcount || f->state == FREE)
+		abort();
+	f->pool->usage--;
+	f->gen++;
+	f->state = FREE;
+	f->pool = NULL;
+	memset(content[pfn_of(f)], 0xee, PAGE_SIZE);
+	free_list[free_top++] = pfn_of(f);
+}
+
+// ---- entries
+
+struct fake_entry *entry_at(struct aspace *as, u32 page, bool make)
+{
+	u32 m = page / (LEAVES * ENTRIES), l = page / ENTRIES % LEAVES;
+
+	if (m >= MIDS)
+		abort();
+	if (!as->mid[m]) {
+		if (!make || !charge(as->pool, 1))
+			return NULL;
+		as->tables++;
+		as->mid[m] = calloc(LEAVES, sizeof(void *));
+	}
+	if (!as->mid[m][l]) {
+		if (!make || !charge(as->pool, 1))
+			return NULL;
+		as->tables++;
+		as->mid[m][l] = calloc(ENTRIES, sizeof(struct fake_entry));
+	}
+	return &as->mid[m][l][page % ENTRIES];
+}
+
+struct fake_entry *entry_used(struct aspace *as, u32 page)
+{
+	struct fake_entry *e = entry_at(as, page, false);
+
+	return e && e->kind ? e : NULL;
+}
+
+static bool tables_for(struct aspace *as, u32 page, u64 n)
+{
+	if (nomem())
+		return false;
+	for (u64 i = 0; i < n; i++)
+		if (!entry_at(as, page + (u32)i, true))
+			return false;
+	return true;
+}
+
+void entry_drop(struct aspace *as, struct fake_entry *e)
+{
+	frames[e->pfn].mapcount--;
+	as->leaves--;
+	memset(e, 0, sizeof(*e));
+}
+
+static err_t condition(struct fake_entry *e, struct frame *f, u64 flags, u64 source)
+{
+	if (flags & MAP_IF_EMPTY && e->kind)
+		return -ERR_EXIST;
+	if (flags & MAP_IF_SAME && (!e->kind || e->pfn != (u32)(source ? source : fake_ref(pfn_of(f)))))
+		return -ERR_STALE;
+	if (flags & MAP_IF_EXCLUSIVE && !(f->mapcount == 1 && e->kind && e->pfn == pfn_of(f)))
+		return -ERR_BUSY;
+	/* The last mapping of the source must not vanish under a copy: its frame would be nobody's. */
+	if (flags & MAP_COPY && flags & MAP_IF_SAME && frames[(u32)source].mapcount == 1)
+		return -ERR_BUSY;
+	return 0;
+}
+
+static err_t map_entry(struct aspace *as, u32 page, struct pool *pool, u64 ref, u64 flags, u64 source, u64 word0,
+		       u64 word1)
+{
+	struct frame *f = frame_get(pool, ref, OWNED);
+	struct fake_entry *e = entry_at(as, page, false);
+	err_t err;
+
+	if (!f || (source && !frame_get(pool, source, OWNED)))
+		return -ERR_STALE;
+	err = condition(e, f, flags, source);
+	if (err)
+		return err;
+	if (flags & (MAP_ZERO | MAP_COPY) && f->mapcount)
+		return -ERR_BUSY;
+	if (flags & MAP_COPY)
+		memcpy(content[pfn_of(f)], content[(u32)source], PAGE_SIZE);
+	else if (flags & MAP_ZERO || (f->dirtyful && !f->mapcount))
+		memset(content[pfn_of(f)], 0, PAGE_SIZE);
+	f->dirtyful = false;
+	f->mapcount++;
+	f->word0 = word0;
+	f->word1 = word1;
+	if (e->kind)
+		entry_drop(as, e);
+	as->leaves++;
+	*e = (struct fake_entry){ .kind = ENTRY_LEAF, .prot = flags & 7, .pfn = pfn_of(f) };
+	return 0;
+}
+
+struct fake_entry fake_lookup(u32 slot, u32 page)
+{
+	struct fake_entry none = { 0 };
+	struct aspace *as = own_as(proc_cap(slot, CAP_ASPACE));
+	struct fake_entry *e = as ? entry_used(as, page) : NULL;
+
+	return e ? *e : none;
+}
+
+u64 *fake_content(u32 pfn)
+{
+	return content[pfn];
+}
+
+bool fake_exclusive(u32 pfn)
+{
+	return frames[pfn].mapcount == 1;
+}
+
+err_t fake_reply_map(u32 slot, u64 addr, const struct map_reply *map)
+{
+	struct aspace *as = own_as(proc_cap(slot, CAP_ASPACE));
+	struct pool *pool = own_pool(map->pool);
+	u64 n = map->count > 1 ? map->count : 1;
+
+	call_begin();
+	if (!as || !pool || !(map->prot & 7))
+		return -ERR_INVAL;
+	for (u64 i = 0; i < n; i++)
+		if (!tables_for(as, PAGE_OF(addr) + (u32)(n > 1 ? fake_argument[2 * i + 1] : 0), 1))
+			return -ERR_NOMEM;
+	for (u64 i = 0; i < n; i++) {
+		u64 ref = n > 1 ? fake_argument[2 * i] : map->frame, off = n > 1 ? fake_argument[2 * i + 1] : 0;
+		err_t err = map_entry(as, PAGE_OF(addr) + (u32)off, pool, ref, map->prot, map->source, map->word0,
+				      map->word1 + off);
+
+		if (err)
+			return err;
+	}
+	return call_end(0);
+}
+
+err_t sys_map(cptr_t aspace, u64 va, cptr_t pool, u64 frame, u64 count, u64 prot, u64 source, u64 word0, u64 word1,
+	      u64 *done)
+{
+	struct aspace *as = own_as(aspace);
+	u64 n = count ? count : 1, i;
+
+	call_begin();
+	if (done)
+		*done = 0;
+	if (!as || !own_pool(pool) || !(prot & 7))
+		return -ERR_INVAL;
+	if (!tables_for(as, PAGE_OF(va & VA_MASK), n))
+		return -ERR_NOMEM;
+	for (i = 0; i < n; i++) {
+		u64 ref = prot & MAP_RUN ? frame + i : n > 1 ? fake_argument[i] : frame;
+		err_t err = map_entry(as, PAGE_OF(va & VA_MASK) + (u32)i, own_pool(pool), ref, prot, source, word0,
+				      word1 + i);
+
+		if (err)
+			return err;
+		if (done)
+			*done = i + 1;
+	}
+	if (aspace == SLOT_SELF_ASPACE && va == (u64)fake_heap) {
+		scratch_pfn = (u32)frame;
+		memcpy(fake_heap, content[scratch_pfn], PAGE_SIZE);
+	}
+	return call_end(0);
+}
+
+err_t sys_unmap(cptr_t aspace, u64 va, u64 count, cptr_t pool, u64 flags, u64 token, u64 *done, u64 *removed,
+		u64 *freed, u64 *tokens)
+{
+	struct aspace *as = own_as(aspace);
+	struct pool *owner = own_pool(pool);
+	u64 n = count < 256 ? count : 256, gone = 0;
+
+	(void)token;
+	(void)freed;
+	(void)tokens;
+	call_begin();
+	if (!as || (flags & UNMAP_FREE && !owner))
+		return -ERR_INVAL;
+	if (aspace == SLOT_SELF_ASPACE && va == (u64)fake_heap && entry_used(as, PAGE_OF(va & VA_MASK)))
+		memcpy(content[scratch_pfn], fake_heap, PAGE_SIZE);
+	for (u64 i = 0; i < n; i++) {
+		struct fake_entry *e = entry_used(as, PAGE_OF(va & VA_MASK) + (u32)i);
+		u32 pfn;
+
+		if (!e)
+			continue;
+		pfn = e->pfn;
+		entry_drop(as, e);
+		gone++;
+		if (flags & UNMAP_FREE && frames[pfn].pool == owner && !frames[pfn].mapcount)
+			frame_release(&frames[pfn]);
+	}
+	if (done)
+		*done = n;
+	if (removed)
+		*removed = gone;
+	return call_end(n < count && fake_calls & 1 ? -ERR_AGAIN : 0);
+}
+
+err_t sys_protect(cptr_t aspace, u64 va, u64 count, u64 prot, u64 *done, u64 *changed)
+{
+	struct aspace *as = own_as(aspace);
+	u64 n = count < 256 ? count : 256;
+
+	(void)changed;
+	call_begin();
+	for (u64 i = 0; i < n; i++) {
+		struct fake_entry *e = entry_used(as, PAGE_OF(va) + (u32)i);
+
+		if (!e)
+			continue;
+		e->kind = prot ? ENTRY_LEAF : ENTRY_HELD;
+		e->prot = (u32)(frames[e->pfn].mapcount == 1 ? prot : prot & ~(u64)PROT_WRITE);
+	}
+	*done = n;
+	return call_end(0);
+}
+
+err_t sys_scan(cptr_t aspace, u64 va, u64 count, u64 flags, u64 *done, u64 *entries)
+{
+	struct aspace *as = own_as(aspace);
+	u64 i, n = 0;
+
+	call_begin();
+	if (!as || flags != SCAN_LIST)
+		return -ERR_INVAL;
+	for (i = 0; i < count && n < 128; i++) {
+		struct fake_entry *e = entry_used(as, PAGE_OF(va) + (u32)i);
+
+		if (!e)
+			continue;
+		fake_argument[4 * n] = va + i * PAGE_SIZE + e->kind;
+		fake_argument[4 * n + 2] = fake_ref(e->pfn);
+		n++;
+	}
+	if (done)
+		*done = i;
+	*entries = n;
+	return call_end(0);
+}
+
+err_t sys_clone(cptr_t dst, u64 dva, cptr_t src, u64 sva, u64 count, u64 op, u64 *done, u64 *copied, u64 *tokens)
+{
+	struct aspace *d = own_as(dst), *s = own_as(src);
+	u64 n = count < 256 ? count : 256, i;
+
+	(void)tokens;
+	call_begin();
+	*done = *copied = 0;
+	if (!d || !s)
+		return -ERR_INVAL;
+	for (i = 0; i < n; i++, *done = i) {
+		struct fake_entry *e = entry_used(s, PAGE_OF(sva) + (u32)i), *to;
+
+		if (!e)
+			continue;
+		if (!tables_for(d, PAGE_OF(dva) + (u32)i, 1))
+			return -ERR_NOMEM;
+		to = entry_at(d, PAGE_OF(dva) + (u32)i, false);
+		if (to->kind)
+			return -ERR_EXIST;
+		if (op == CLONE_COW)
+			e->prot &= ~(u32)PROT_WRITE;
+		*to = *e;
+		frames[e->pfn].mapcount++;
+		d->leaves++;
+		(*copied)++;
+		if (op == CLONE_MOVE)
+			entry_drop(s, e);
+	}
+	return call_end(0);
+}
+
+// ---- frames
+
+err_t sys_frame_alloc(cptr_t pool, u64 order, u64 count, u64 flags, u64 *done, u64 *first)
+{
+	u64 n;
+
+	call_begin();
+	if (order || count > BATCH)
+		abort();
+	if (nomem())
+		return -ERR_NOMEM;
+	for (n = 0; n < count; n++) {
+		struct frame *f = frame_new(own_pool(pool));
+
+		if (!f)
+			break;
+		f->dirtyful = flags & ALLOC_LAZY;
+		if (!f->dirtyful)
+			memset(content[pfn_of(f)], 0, PAGE_SIZE);
+		fake_argument[n] = fake_ref(pfn_of(f));
+		if (first && !n)
+			*first = fake_argument[0];
+	}
+	if (done)
+		*done = n;
+	return call_end(n ? 0 : -ERR_NOMEM);
+}
+
+err_t sys_frame_free(cptr_t pool, u64 count, u64 frame, u64 flags, u64 *done)
+{
+	struct frame *f = frame_get(own_pool(pool), frame, OWNED);
+
+	(void)flags;
+	(void)done;
+	call_begin();
+	if (count || !f)
+		return -ERR_STALE;
+	if (f->mapcount)
+		return -ERR_BUSY;
+	frame_release(f);
+	return call_end(0);
+}
+
+err_t sys_frame_mark(cptr_t pool, u64 frame, u64 op, u64 a, u64 b, u64 *r0, u64 *r1, u64 *r2, u64 *r3)
+{
+	struct frame *f = frame_get(own_pool(pool), frame, OWNED);
+
+	(void)a;
+	(void)b;
+	(void)r0;
+	(void)r2;
+	(void)r3;
+	call_begin();
+	if (op != MARK_STAT)
+		abort();
+	if (!f)
+		return -ERR_STALE;
+	*r1 = f->mapcount;
+	return call_end(0);
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// Inside the fake kernel: its objects and what its parts share.
+#pragma once
+
+#include "fake.h"
+
+enum { FREE, OWNED, OBJECT, TABLE };
+
+struct frame {
+	u32 gen;
+	u8 state;
+	bool dirtyful; // content may not be shown (LAZY)
+	struct pool *pool;
+	u32 mapcount;
+	u32 type, size;
+	void *object[64];
+	u64 word0, word1;
+};
+
+struct pool {
+	bool alive;
+	struct pool *parent;
+	u64 limit, usage, children;
+};
+
+#define VA_MASK 0x3ffffffffful // the host's addresses of vm's own pages are folded into it
+#define MIDS    256
+#define LEAVES  512
+#define ENTRIES 512
+struct aspace {
+	struct pool *pool;
+	u64 leaves, tables;
+	struct fake_entry **mid[MIDS];
+	u64 window_end[WINDOWS];
+	u64 observed;
+};
+
+struct table;
+struct cap {
+	u32 type;
+	void *object;
+	u64 badge;
+	u64 rights;
+};
+struct table {
+	struct cap *leaf[CAP_LEAVES];
+	struct object *leaf_object[CAP_LEAVES];
+};
+
+struct object { // bookkeeping of one kernel object
+	u32 type;
+	u32 refs;
+	u32 pfn, slot;
+	struct pool *home;
+	union {
+		struct pool pool;
+		struct aspace aspace;
+		struct table table;
+		struct fake_thread thread;
+		char endpoint;
+	};
+};
+
+extern struct frame frames[FAKE_FRAMES];
+extern u64 content[FAKE_FRAMES][PAGE_SIZE / 8];
+extern u32 free_list[FAKE_FRAMES], free_top;
+extern struct object own_table;
+
+// fake.c
+bool nomem(void); // does this call run out of memory?
+void call_begin(void);
+err_t call_end(err_t err);
+
+// fake_frame.c
+bool charge(struct pool *pool, u64 n);
+struct frame *frame_get(struct pool *pool, u64 ref, u32 state);
+u32 pfn_of(const struct frame *f);
+struct fake_entry *entry_at(struct aspace *as, u32 page, bool make);
+struct fake_entry *entry_used(struct aspace *as, u32 page);
+void entry_drop(struct aspace *as, struct fake_entry *e);
+
+// fake_object.c
+struct cap *cap_at(struct table *t, u64 slot);
+struct object *own(cptr_t slot, u32 type); // what vm holds in this slot
+struct pool *own_pool(cptr_t slot);
+struct aspace *own_as(cptr_t slot);
+void cap_set(struct cap *c, struct object *o, u64 badge, u64 rights);

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+// The model's machinery: requests, faults, trouble.
+#include "model.h"
+
+#include "../../../user/pager/vm/fault.h"
+#include "../../../user/pager/vm/request.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+u64 seed = 1, rng;
+bool verbose;
+u64 _Alignas(4096) segment[(sizeof(struct vm_state) + 7) / 8];
+
+u64 rnd(u64 n)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return rng % n;
+}
+
+void log_line(const char *fmt, ...)
+{
+	va_list args;
+
+	if (!verbose)
+		return;
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	putchar('\n');
+}
+
+_Noreturn void panic(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	printf("panic: ");
+	vprintf(fmt, args);
+	va_end(args);
+	printf("\nseed %lu\n", (unsigned long)seed);
+	fflush(stdout);
+	abort();
+}
+
+struct model models[MODELS];
+static u64 value_next = 1;
+u64 survived; // injected troubles that hit
+
+struct request request_of(struct model *m, u64 label)
+{
+	return (struct request){ .label = label,
+				 .badge = m->badge,
+				 .reply = (u64)++m->calls << 32 | badge_slot(m->badge) };
+}
+
+struct request ask(struct model *m, u64 label, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	struct request rq = request_of(m, label);
+
+	rq.w[0] = a;
+	rq.w[1] = b;
+	rq.w[2] = c;
+	rq.w[3] = d;
+	rq.w[4] = e;
+	rq.w[5] = f;
+	return rq;
+}
+
+void restart(void)
+{
+	memset(procs, 0, sizeof(procs));
+	memset(nodes, 0, sizeof(nodes));
+	memset(&magazine, 0, sizeof(magazine));
+	check(vm_open(segment) == STATE_KEPT);
+}
+
+void buried(void)
+{
+	for (u32 i = 0; i < MODELS; i++) {
+		struct model *m = &models[i];
+
+		if (m->alive && (vms->proc[badge_slot(m->badge)].pid != m->pid ||
+				 vms->proc[badge_slot(m->badge)].state != PROC_RUN))
+			m->alive = false;
+	}
+}
+
+// Serve a request as the shell does; when vm is killed in it, a successor gets it again.
+err_t serve(struct request *rq)
+{
+	struct request asked = *rq;
+	volatile u32 kills = 0;
+
+	if (setjmp(fake_killed)) {
+		kills++;
+		survived++;
+		fake_kill = 0;
+		restart();
+		buried();
+		*rq = asked;
+		/* The kernel redelivers only what is still open: a killed client waits for nothing. */
+		if (badge_slot(rq->badge) && (!badge_alive(rq->badge) || !fake_thread(badge_slot(rq->badge))->alive))
+			return PARKED;
+		/* exec stops the thread and starts it anew: then its call is gone. */
+		if (rq->label == OP_VM_EXEC && fake_thread(badge_slot(rq->badge))->starts > asked.flow)
+			return PARKED;
+		check(!badge_slot(rq->badge) || fake_thread(badge_slot(rq->badge))->running);
+	}
+	vm_request(rq);
+	fake_kill = fake_nomem = 0;
+	buried();
+	return rq->reply ? (err_t)rq->label : PARKED;
+}
+
+// ---- touching pages
+
+u64 *content_at(u32 slot, u32 page)
+{
+	struct fake_entry e = fake_lookup(slot, page);
+
+	return fake_content(e.pfn);
+}
+
+static bool allowed(const struct fake_entry *e, u64 access)
+{
+	return e->kind == ENTRY_LEAF && e->prot >> access & 1;
+}
+
+// One page fault, as main.c serves it. false: the process is gone.
+bool fault(struct model *m, u32 page, u64 access)
+{
+	u32 slot = badge_slot(m->badge);
+	struct fake_entry e = fake_lookup(slot, page);
+	u64 old = e.kind | (u64)e.prot << 8 | (u64)(e.kind && fake_exclusive(e.pfn)) << 16;
+	struct request rq = ask(m, OP_PAGER_FAULT, ADDRESS_OF(page), access, old, e.kind ? fake_ref(e.pfn) : 0, 1,
+				0x1234);
+	struct map_reply map = { 0 };
+	enum fault_plan plan;
+	err_t err;
+
+	if (setjmp(fake_killed)) {
+		survived++;
+		fake_kill = 0;
+		restart();
+		return true;
+	}
+	plan = fault_plan(&rq, &map);
+	if (plan == FAULT_MAP) {
+		err = fake_reply_map(slot, ADDRESS_OF(page), &map);
+		if (err)
+			plan = fault_refused(rq.badge, rq.w[0], &map, err);
+	}
+	fake_kill = fake_nomem = 0;
+	buried();
+	return plan != FAULT_ENDED && m->alive;
+}
+
+bool touch(struct model *m, u32 page, u64 access)
+{
+	for (u32 tries = 0;; tries++) {
+		struct fake_entry e = fake_lookup(badge_slot(m->badge), page);
+
+		if (allowed(&e, access))
+			return true;
+		check(tries < 20);
+		if (!fault(m, page, access))
+			return false;
+	}
+}
+
+static u64 model_value(const struct page *p)
+{
+	return p->kind == VMA_SHARED ? p->shared->value : p->value;
+}
+
+void access_page(struct model *m, struct page *p, u32 page, bool write)
+{
+	if (!touch(m, page, write ? ACCESS_WRITE : ACCESS_READ))
+		return;
+	u64 *word = content_at(badge_slot(m->badge), page);
+
+	if (*word != model_value(p))
+		panic("pid %u page %x kind %u: holds %lx, should hold %lx", m->pid, page, p->kind, (unsigned long)*word,
+		      (unsigned long)model_value(p));
+	check(!word[511] || p->kind == VMA_FILE);
+	if (!write)
+		return;
+	*word = value_next++;
+	if (p->kind == VMA_SHARED)
+		p->shared->value = *word;
+	else
+		p->value = *word;
+}
