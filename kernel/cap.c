@@ -6,8 +6,10 @@
 #include <kernel/cap.h>
 #include <kernel/hart.h>
 
-#define REVOKE_STEP 32
-#define DESTROY_STEP 128
+// Work is counted in descendants looked at; a slot that goes is worth more.
+#define WORK_STEP  1024
+#define WORK_SLOT  12
+#define LEAF_STEP  8 // leaves given back by one step: each is cleared
 #define LEAF_TABLE_SHIFT 32 // word1 of an object frame: type:8 slot size:16, free above
 
 struct cap cap_empty_leaf[CAP_PER_LEAF];
@@ -56,33 +58,6 @@ err_t captable_add_leaf(struct captable *ct, u32 index, struct cap *leaf)
 	// struct page remembers the table (table_of).
 	virt_to_page(leaf)->word1 |= (u64)object_id(ct) << LEAF_TABLE_SHIFT;
 	ct->leaf[index] = leaf;
-	return 0;
-}
-
-// Goes on where the last step stopped: nothing is put into a dying table.
-err_t captable_destroy_step(struct captable *ct)
-{
-	for (u32 looked = 0; ct->used; ct->cursor++) {
-		struct cap *leaf = ct->leaf[ct->cursor / CAP_PER_LEAF];
-		assert(ct->cursor < CAP_MAX);
-		if (leaf == cap_empty_leaf) {
-			ct->cursor |= CAP_PER_LEAF - 1;
-			continue;
-		}
-		struct cap *slot = &leaf[ct->cursor % CAP_PER_LEAF];
-		err_t err = slot->rights ? cap_delete(ct, slot) : 0;
-		if (err)
-			return err;
-		if (++looked == DESTROY_STEP) {
-			ct->cursor++;
-			return -ERR_AGAIN;
-		}
-	}
-	for (u32 i = 0; i < CAP_LEAVES; i++) {
-		if (ct->leaf[i] != cap_empty_leaf)
-			object_put(ct->leaf[i]);
-		ct->leaf[i] = cap_empty_leaf;
-	}
 	return 0;
 }
 
@@ -145,19 +120,21 @@ void cap_move(struct captable *dct, struct cap *dst, struct captable *sct, struc
 }
 
 // What was derived from the slot stays, as children of the slot's parent: one level up, or a sibling that stands before the slot would
-// become their parent. CAP_REFS_MAX bounds the walk.
-static void promote_descendants(struct cap *slot)
+// become their parent. CAP_REFS_MAX bounds the walk, which is added to *work.
+static void promote_descendants(struct cap *slot, u32 *work)
 {
-	for (struct cap *c = cap_of(slot->next); c && c->depth > slot->depth; c = cap_of(c->next))
+	for (struct cap *c = cap_of(slot->next); c && c->depth > slot->depth; c = cap_of(c->next)) {
 		c->depth--;
+		++*work;
+	}
 }
 
-err_t cap_delete(struct captable *ct, struct cap *slot)
+static err_t cap_remove(struct captable *ct, struct cap *slot, u32 *work)
 {
 	err_t err = object_unref(slot->obj);
 	if (err)
 		return err;
-	promote_descendants(slot);
+	promote_descendants(slot, work);
 	if (slot->prev)
 		cap_of(slot->prev)->next = slot->next;
 	if (slot->next)
@@ -165,6 +142,48 @@ err_t cap_delete(struct captable *ct, struct cap *slot)
 	cap_clear(ct, slot);
 	caps_alive--;
 	return 0;
+}
+
+err_t cap_delete(struct captable *ct, struct cap *slot)
+{
+	u32 work = 0;
+	return cap_remove(ct, slot, &work);
+}
+
+static err_t leaves_put(struct captable *ct)
+{
+	for (u32 i = 0, put = 0; i < CAP_LEAVES; i++) {
+		if (ct->leaf[i] == cap_empty_leaf)
+			continue;
+		if (put++ == LEAF_STEP)
+			return -ERR_AGAIN;
+		object_put(ct->leaf[i]);
+		ct->leaf[i] = cap_empty_leaf;
+	}
+	return 0;
+}
+
+// Goes on where the last step stopped: nothing is put into a dying table.
+err_t captable_destroy_step(struct captable *ct)
+{
+	for (u32 work = 0; ct->used; ct->cursor++) {
+		struct cap *leaf = ct->leaf[ct->cursor / CAP_PER_LEAF];
+		assert(ct->cursor < CAP_MAX);
+		if (leaf == cap_empty_leaf) {
+			ct->cursor |= CAP_PER_LEAF - 1;
+			continue;
+		}
+		struct cap *slot = &leaf[ct->cursor % CAP_PER_LEAF];
+		err_t err = slot->rights ? cap_remove(ct, slot, &work) : 0;
+		if (err)
+			return err;
+		work += WORK_SLOT;
+		if (work >= WORK_STEP) {
+			ct->cursor++;
+			return -ERR_AGAIN;
+		}
+	}
+	return leaves_put(ct);
 }
 
 // The table a slot lies in.
@@ -175,11 +194,12 @@ static struct captable *table_of(struct cap *slot)
 
 err_t cap_revoke(struct cap *slot, u64 *done)
 {
-	for (*done = 0; *done < REVOKE_STEP; ++*done) {
+	u32 work = 0;
+	for (*done = 0; work < WORK_STEP; ++*done, work += WORK_SLOT) {
 		struct cap *next = cap_of(slot->next);
 		if (!next || next->depth <= slot->depth)
 			return 0;
-		err_t err = cap_delete(table_of(next), next);
+		err_t err = cap_remove(table_of(next), next, &work);
 		if (err)
 			return err;
 	}

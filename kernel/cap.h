@@ -75,3 +75,4 @@ err_t cap_revoke(struct cap *slot, u64 *done) must_check;
 // object.c (kernel): reference counts of objects and their death.
 void object_ref(void *obj);
 err_t object_unref(void *obj) must_check; // AGAIN: destruction needs another step; the reference is still held
+void object_drop(void *obj);              // for references that cannot wait: the destruction is the graveyard's. NULL: nothing

@@ -20,7 +20,6 @@ static always_inline u64 fault_old(pte_t entry, const struct page *page, const s
 
 void fastpath_fault(struct thread *t, u64 access, vaddr_t addr)
 {
-	struct hart *hart = arch_hart();
 	kernel_lock();
 	struct aspace *as = t->aspace;
 	const struct window *w = &as->window[0];
@@ -31,7 +30,7 @@ void fastpath_fault(struct thread *t, u64 access, vaddr_t addr)
 	if (unlikely(!server || server->next != server || server->deadline))
 		goto slow;
 	struct aspace *server_as = server->aspace;
-	if (!fastpath_may_run(hart, server, server_as))
+	if (!fastpath_may_run(server, server_as))
 		goto slow;
 	const pte_t *slot = aspace_slot(as, addr);
 	if (unlikely(!slot))
@@ -55,9 +54,11 @@ void fastpath_fault(struct thread *t, u64 access, vaddr_t addr)
 	t->fault_access = access;
 	server->fault_calls = 0;
 	u64 reply = fastpath_await_reply(t, ep, server);
-	fastpath_switch(hart, t, server, server_as);
+	fastpath_switch(t, server, server_as);
 	u64 badge = w->badge, flow = thread_new_flow(t), pc = ctx_pc(&t->ctx);
-	fastpath_leave(hart);
+	t->badge = badge;
+	t->flow = flow;
+	fastpath_leave();
 	arch_fast_deliver(&server->ctx, OP_PAGER_FAULT, flow, badge, reply, addr, access, old, what, (u32)reply, pc);
 slow:
 	fastpath_decline();
@@ -68,10 +69,12 @@ slow:
 	(PROT_READ | PROT_WRITE | PROT_EXEC | MAP_ZERO | MAP_COPY | MAP_IF_EMPTY | MAP_IF_SAME | MAP_IF_EXCLUSIVE | MAP_TOUCH)
 #define NOT_FAST (PAGE_SWAPCACHE | PAGE_SECRET | PAGE_WRITEBACK)
 
-// May `page` fill the empty entry: it is nobody's yet.
+// May `page` fill the empty entry: it is nobody's yet, or has content that it keeps (a shared zero page, program text).
 static always_inline bool fill_allowed(const struct page *page, pte_t entry, u64 flags)
 {
-	return !entry && !page->mapcount && !(flags & (MAP_COPY | MAP_IF_EXCLUSIVE));
+	if (entry || flags & (MAP_COPY | MAP_IF_EXCLUSIVE))
+		return false;
+	return !page->mapcount || (!(flags & MAP_ZERO) && page->marks & PAGE_ZEROED && page->mapcount != ~0u);
 }
 
 // May `page` replace the entry, which must be a leaf of the source frame: the same page with another protection (COW reuse: exclusive), or a
@@ -87,7 +90,6 @@ static always_inline bool replace_allowed(const struct page *page, const struct 
 
 void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame, frame_t source, u64 word0, u64 word1)
 {
-	struct hart *hart = arch_hart();
 	kernel_lock();
 	const struct cap *cap = cap_get(self->captable, index, RIGHT_ENDPOINT_RECV);
 	const struct cap *pool_cap = cap_get(self->captable, pool_index, RIGHT_POOL_MAP);
@@ -101,7 +103,11 @@ void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame
 		goto slow;
 	struct aspace *as = client->aspace;
 	const struct pool *pool = pool_cap->obj;
-	if (unlikely(!fastpath_may_run(hart, client, as) || pool->dying || client->fault_window->pager != ep))
+	const struct window *w = client->fault_window;
+	if (unlikely(!fastpath_may_run(client, as) || pool->dying || w->pager != ep))
+		goto slow;
+	// The window may have changed since: what it lost is not its pager's any more.
+	if (unlikely(client->fault_addr < w->start || client->fault_addr >= w->end))
 		goto slow;
 	// The frame: reference, pool and state in one compare; with nothing pending (swap cache, secrets): that is checked slowly.
 	struct page *page = frame_check(frame, pool->id, PAGE_OWNED);
@@ -111,7 +117,7 @@ void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame
 	if (unlikely(flags & MAP_IF_SAME)) {
 		struct page *from = frame_check(source, pool->id, PAGE_OWNED);
 		// Other harts would have to be told: that is the slow path's.
-		if (!replace_allowed(page, from, *slot, flags) || as->harts != 1ul << hart->id)
+		if (!replace_allowed(page, from, *slot, flags) || as->harts != 1ul << arch_hart()->id)
 			goto slow;
 		// Point of no return.
 		if (flags & MAP_COPY) {
@@ -132,9 +138,9 @@ void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame
 	}
 	fastpath_wait(self, ep, 0);
 	client->in_fault = FAULT_NONE;
-	fastpath_switch(hart, self, client, as);
-	hart->fault_calls[1]++;
-	fastpath_leave(hart);
+	fastpath_switch(self, client, as);
+	arch_hart()->fault_calls[1]++;
+	fastpath_leave();
 	arch_fast_resume(&client->ctx);
 slow:
 	fastpath_decline();

@@ -17,7 +17,6 @@ register u64 in_reply asm(FASTPATH_REPLY);
 // A request: R_CAP, R_LABEL; words, flow and capability slots in their registers.
 void fastpath_call(u64 index, u64 label)
 {
-	struct hart *hart = arch_hart();
 	kernel_lock();
 	const struct cap *cap = cap_get(self->captable, index, RIGHT_ENDPOINT_CALL);
 	if (unlikely(!cap))
@@ -28,22 +27,22 @@ void fastpath_call(u64 index, u64 label)
 	if (unlikely(!server || in_reply || server->next != server || server->deadline))
 		goto slow;
 	struct aspace *as = server->aspace;
-	if (!fastpath_may_run(hart, server, as))
+	if (!fastpath_may_run(server, as))
 		goto slow;
 
 	// Point of no return. The words of the request stay in the caller's context too: it can be delivered again.
-	u64 flow = in_flow;
-	if (!flow)
-		flow = thread_new_flow(self);
+	if (!in_flow)
+		in_flow = thread_new_flow(self);
+	u64 badge = cap->badge;
 	arch_fast_save_words(offsetof(struct thread, ctx));
 	ctx_set_reg(&self->ctx, R_LABEL, label);
-	ctx_set_reg(&self->ctx, R_FLOW, flow);
+	self->flow = in_flow;
+	self->badge = badge;
 	ep->receivers = NULL;
 	u64 reply = fastpath_await_reply(self, ep, server);
-	u64 badge = cap->badge;
-	fastpath_switch(hart, self, server, as);
-	fastpath_leave(hart);
-	arch_fast_return(server, offsetof(struct thread, ctx), 0, label, flow, badge, reply);
+	fastpath_switch(self, server, as);
+	fastpath_leave();
+	arch_fast_return(server, offsetof(struct thread, ctx), 0, label, in_flow, badge, reply);
 slow:
 	fastpath_decline();
 	trap_slow_call(index, label);
@@ -51,8 +50,9 @@ slow:
 
 // Nothing to answer (the request was parked) and nothing to receive: the next ready thread runs.
 // Returns when that is not for a fast path.
-static always_inline void fastpath_park(struct hart *hart, struct endpoint *ep)
+static always_inline void fastpath_park(struct endpoint *ep)
 {
+	struct hart *hart = arch_hart();
 	u64 map = hart->ready_map;
 	if (!map || map & (map - 1) || hart->tlb.gate >> 8)
 		return;
@@ -62,15 +62,14 @@ static always_inline void fastpath_park(struct hart *hart, struct endpoint *ep)
 		return;
 	fastpath_wait(self, ep, in_flow >> 32);
 	fastpath_dequeue(hart, next);
-	fastpath_switch(hart, self, next, as);
-	fastpath_leave(hart);
+	fastpath_switch(self, next, as);
+	fastpath_leave();
 	arch_fast_resume(&next->ctx);
 }
 
 // An answer to the thread that the reply word names, then the wait for the next request.
 void fastpath_reply_recv(u64 index, u64 label)
 {
-	struct hart *hart = arch_hart();
 	kernel_lock();
 	const struct cap *cap = cap_get(self->captable, index, RIGHT_ENDPOINT_RECV);
 	if (unlikely(!cap))
@@ -83,17 +82,17 @@ void fastpath_reply_recv(u64 index, u64 label)
 	if (unlikely(!client || client->in_fault))
 		goto park;
 	struct aspace *as = client->aspace;
-	if (!fastpath_may_run(hart, client, as))
+	if (!fastpath_may_run(client, as))
 		goto slow;
 
 	// Point of no return.
 	fastpath_wait(self, ep, in_flow >> 32);
-	fastpath_switch(hart, self, client, as);
-	fastpath_leave(hart);
+	fastpath_switch(self, client, as);
+	fastpath_leave();
 	arch_fast_return(client, offsetof(struct thread, ctx), 0, label, 0, 0, 0);
 park:
 	if (!in_reply)
-		fastpath_park(hart, ep);
+		fastpath_park(ep);
 slow:
 	fastpath_decline();
 	trap_slow_reply_recv(index, label);
@@ -120,7 +119,7 @@ void fastpath_reply(u64 index, u64 label)
 	ctx_set_reg(&client->ctx, R_LABEL, label);
 	client->wait = NULL;
 	fastpath_enqueue(hart, client);
-	fastpath_leave(hart);
+	fastpath_leave();
 	arch_fast_return(self, offsetof(struct thread, ctx), 0, 0, 0, 0, 0);
 slow:
 	fastpath_decline();

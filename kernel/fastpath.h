@@ -21,26 +21,26 @@ static always_inline void fastpath_decline(void)
 
 // May `t` be the next to run, here and now? Nothing more urgent and nothing rare waits (gate: tracing, an owed TLB flush), and the root register
 // value of its address space `as` is valid.
-static always_inline bool fastpath_may_run(const struct hart *hart, const struct thread *t, const struct aspace *as)
+static always_inline bool fastpath_may_run(const struct thread *t, const struct aspace *as)
 {
-	return likely(hart->tlb.gate <= t->priority && as->root);
+	return likely(arch_hart()->tlb.gate <= t->priority && as->root);
 }
 
 // Out of the kernel with nothing owed: fastpath_may_run has looked, and owing changes under the lock only.
-static always_inline void fastpath_leave(struct hart *hart)
+static always_inline void fastpath_leave(void)
 {
-	*(volatile u32 *)&hart->tlb.in_kernel = 0;
+	*(volatile u32 *)&arch_hart()->tlb.in_kernel = 0;
 	arch_spin_unlock(&kernel_lock_word);
 }
 
 // The hart runs `to`, in `as`, from now on. The root register is written only when the address space differs (a write costs a TLB flush under
 // emulation). Processor time is not accounted: what a server does for a client by the fast paths is the client's time, as a system call's is.
-static always_inline void fastpath_switch(struct hart *hart, const struct thread *from, struct thread *to, struct aspace *as)
+static always_inline void fastpath_switch(const struct thread *from, struct thread *to, struct aspace *as)
 {
 	to->state = THREAD_RUNNING;
-	hart->cur = to;
+	arch_hart()->cur = to;
 	if (from->aspace != as) {
-		hart->tlb.as = as;
+		arch_hart()->tlb.as = as;
 		arch_root_write(as->root);
 	}
 }
@@ -50,6 +50,7 @@ static always_inline u64 fastpath_await_reply(struct thread *t, struct endpoint 
 {
 	u64 reply = t->reply + REPLY_NEXT;
 	t->reply = reply;
+	t->recv_slot = 0; // an earlier call's
 	t->state = THREAD_WAIT_REPLY;
 	t->wait = ep;
 	server->serving = t;

@@ -53,6 +53,7 @@ static void deliver_request(struct thread *client, struct thread *server, struct
 		set_words(server, 0, label, words, 6);
 		server->fault_calls = 0;
 	} else {
+		label &= ~(u64)LABEL_CAP; // the kernel's word, not the sender's
 		copy_words(server, client, label);
 		if (client->send_slot && transfer_cap(client, client->send_slot, server) == 0)
 			ctx_set_reg(&server->ctx, R_LABEL, label | LABEL_CAP);
@@ -228,7 +229,9 @@ static err_t map_for_fault(struct thread *self, struct thread *client, struct en
 	if (err)
 		return err;
 	u64 count = ctx_reg(ctx, r_word(5)), done;
-	if ((client->in_fault != FAULT_PAGE && client->in_fault != FAULT_TIMED) || client->fault_window->pager != ep)
+	if (client->in_fault != FAULT_PAGE && client->in_fault != FAULT_TIMED)
+		return -ERR_INVAL;
+	if (client->fault_window->pager != ep && client->fault_window->fallback != ep)
 		return -ERR_INVAL;
 	if (count > BATCH || (count > 1 && !self->argument))
 		return -ERR_INVAL;
@@ -354,10 +357,12 @@ err_t notification_bind(struct notification *n, struct endpoint *ep)
 {
 	if (n->endpoint || ep->bound || n->waiters)
 		return -ERR_BUSY;
+	u64 bits = n->bits;
 	n->endpoint = ep;
 	ep->bound = n;
-	ep->signals = n->bits;
 	n->bits = 0;
+	if (bits)
+		notification_signal(n, bits); // a server may wait already
 	return 0;
 }
 
@@ -371,16 +376,22 @@ void notification_unbind(struct notification *n)
 	n->endpoint = NULL;
 }
 
+// Nobody will serve it: a system call returns, a faulting thread stays stopped, with its registers as they are.
+static void fail_waiter(struct thread *t)
+{
+	bool fault = t->in_fault != FAULT_NONE;
+	thread_unwait(t);
+	t->in_fault = FAULT_NONE;
+	if (fault)
+		return;
+	ctx_set_status(&t->ctx, -ERR_DEAD);
+	sched_ready(t);
+}
+
 static void fail_waiters(struct thread **head)
 {
-	while (*head) {
-		struct thread *t = *head;
-		thread_unwait(t);
-		ctx_set_status(&t->ctx, -ERR_DEAD);
-		if (t->in_fault)
-			continue; // nobody serves it: stays stopped
-		sched_ready(t);
-	}
+	while (*head)
+		fail_waiter(*head);
 }
 
 // The last capability is gone: nobody can receive or call here again. Whoever waits is told.
@@ -389,12 +400,8 @@ void endpoint_destroy(struct endpoint *ep)
 	fail_waiters(&ep->senders);
 	fail_waiters(&ep->receivers);
 	for (struct thread *t = thread_list; t; t = t->all_next) {
-		if (t->state != THREAD_WAIT_REPLY || t->wait != ep)
-			continue;
-		thread_unwait(t);
-		ctx_set_status(&t->ctx, -ERR_DEAD);
-		if (!t->in_fault)
-			sched_ready(t);
+		if (t->state == THREAD_WAIT_REPLY && t->wait == ep)
+			fail_waiter(t);
 	}
 	if (ep->bound)
 		notification_unbind(ep->bound);

@@ -6,6 +6,7 @@
 //
 //	alive --last reference dropped by a call--> dying (steps while the call's reference is held: AGAIN, call again) --> slot free
 //	      --last reference dropped by a death--> dead (on the graveyard, refs is the link) --graveyard_step--> slot free
+//	                                              (a pool in use: stuck, until the next death or argument page that goes)
 // A death that would cause another death buries it instead of recursing: tables in tables in tables cannot overflow the kernel's stack.
 #include <kernel/cap.h>
 #include <kernel/device.h>
@@ -23,21 +24,61 @@ void object_ref(void *obj)
 }
 
 u32 graveyard; // object id of the first dead one, 0 none
-static bool burying;  // a death is under way: what dies of it is buried
+static u32 graveyard_last;    // and of the last one
+static u32 stuck, stuck_last; // dead pools whose frames others still use, linked like the graveyard
+static bool burying;          // a death is under way: what dies of it is buried
+
+static struct object *dead_object(u32 id)
+{
+	return arch_p2v((paddr_t)id << 6);
+}
 
 static void bury(struct object *o)
 {
+	if (!graveyard)
+		graveyard_last = object_id(o);
 	o->dying = true;
 	o->refs = graveyard;
 	graveyard = object_id(o);
 }
 
-static void drop(void *field)
+// A list of dead objects goes behind the others.
+static void bury_last(u32 first, u32 last)
 {
-	struct object **at = field, *o = *at;
-	*at = NULL;
+	if (graveyard)
+		dead_object(graveyard_last)->refs = first;
+	else
+		graveyard = first;
+	graveyard_last = last;
+}
+
+static void stick(struct object *o)
+{
+	if (!stuck)
+		stuck_last = object_id(o);
+	o->refs = stuck;
+	stuck = object_id(o);
+}
+
+void graveyard_wake(void)
+{
+	if (stuck)
+		bury_last(stuck, stuck_last);
+	stuck = 0;
+}
+
+void object_drop(void *obj)
+{
+	struct object *o = obj;
 	if (o && --o->refs == 0)
 		bury(o);
+}
+
+static void drop(void *field)
+{
+	void **at = field, *obj = *at;
+	*at = NULL;
+	object_drop(obj);
 }
 
 static err_t destroy_thread(struct thread *t)
@@ -45,9 +86,7 @@ static err_t destroy_thread(struct thread *t)
 	// The running thread cannot take itself apart; its pager does.
 	if (t->state == THREAD_RUNNING)
 		return -ERR_BUSY;
-	if (!t->obj.dying)
-		thread_destroy(t);
-	t->obj.dying = true;
+	thread_destroy(t);
 	drop(&t->captable);
 	drop(&t->aspace);
 	return 0;
@@ -116,6 +155,7 @@ static err_t object_end(struct object *o)
 	trace(EVENT_OBJECT_FREE, object_id(o), o->type, 0);
 	objects_alive--;
 	object_put(o);
+	graveyard_wake();
 	return 0;
 }
 
@@ -135,17 +175,19 @@ err_t object_unref(void *obj)
 
 bool graveyard_step(void)
 {
-	struct object *o = arch_p2v((paddr_t)graveyard << 6);
+	struct object *o = dead_object(graveyard);
 	graveyard = o->refs;
 	err_t err = object_end(o);
 	if (!err)
 		return true;
+	// A pool that is swept and not empty waits until something lets go of its frames: to sweep it at every exit would slow down everybody.
+	if (err == -ERR_BUSY && o->type == TYPE_POOL) {
+		stick(o);
+		return true;
+	}
 	// Not finished (or a running thread): behind the others, so that one that waits for another cannot hold it up.
-	u32 id = object_id(o), *tail = &graveyard;
-	while (*tail)
-		tail = &((struct object *)arch_p2v((paddr_t)*tail << 6))->refs;
-	*tail = id;
 	o->refs = 0;
+	bury_last(object_id(o), object_id(o));
 	return err == -ERR_AGAIN;
 }
 

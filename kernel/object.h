@@ -10,6 +10,7 @@ extern u64 objects_alive;
 // out. False: it could do nothing now.
 bool graveyard_step(void);
 extern u32 graveyard; // 0: nobody waits there
+void graveyard_wake(void); // a frame was let go: dead pools that waited for that are looked at again
 
 // Make an object of TYPE_* in slot `slot` of `frame`, which belongs to `pool`. `arg`: POOL: its limit; `payer`: ASPACE: pool of its tables.
 // refs is 0: the caller inserts the first capability, or (CAPLEAF) hands it to a table. Errors: INVAL and those of object_take, pool_init, aspace_init.

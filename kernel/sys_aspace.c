@@ -28,10 +28,9 @@ static err_t window_set(struct thread *self, struct aspace *as, u64 index, u64 s
 		object_ref(w.pager);
 		object_ref(w.pool);
 	}
-	void *gone[] = { old.pager, old.fallback, old.pool };
-	for (u32 i = 0; i < ARRAY_SIZE(gone); i++)
-		if (gone[i] && object_unref(gone[i]))
-			return -ERR_AGAIN;
+	object_drop(old.pager);
+	object_drop(old.fallback);
+	object_drop(old.pool);
 	return 0;
 }
 
@@ -49,7 +48,8 @@ static err_t window_deadline(struct thread *self, struct aspace *as, u64 index, 
 		object_ref(ep->obj);
 	w->deadline = ns;
 	w->fallback = ep ? ep->obj : NULL;
-	return old ? object_unref(old) : 0;
+	object_drop(old);
+	return 0;
 }
 
 static err_t observe(struct thread *self, struct aspace *as, u64 system, u64 *out)

@@ -21,7 +21,8 @@ static err_t set_notify(struct thread *self, struct pool *pool, u64 notification
 	if (n)
 		object_ref(n->obj);
 	pool_set_notify(pool, n ? n->obj : NULL, low, high);
-	return old ? object_unref(old) : 0;
+	object_drop(old);
+	return 0;
 }
 
 static void pool_stat(const struct pool *pool, u64 *out)
@@ -62,8 +63,7 @@ err_t sys_pool_destroy(struct thread *self, struct cap *cap, u64 *out)
 	void *notify = pool->notify;
 	if (notify) {
 		pool_set_notify(pool, NULL, 0, 0);
-		if (object_unref(notify))
-			return -ERR_AGAIN;
+		object_drop(notify);
 	}
 	return err;
 }
@@ -81,8 +81,10 @@ err_t sys_frame_alloc(struct thread *self, struct cap *pool, u64 order, u64 coun
 
 err_t sys_frame_free(struct thread *self, struct cap *pool, u64 count, u64 frame, u64 flags, u64 *out)
 {
-	if (count > BATCH || (count && !self->argument))
+	if (count > BATCH || (count && !self->argument) || flags & ~(u64)FREE_DISCARD)
 		return -ERR_INVAL;
+	if (pool->rights & RIGHT_POOL_EVICT)
+		flags |= FRAME_FREE_EVICT;
 	if (!count)
 		return frame_free(pool->obj, frame, flags);
 	// From the end, so that the same list with a smaller count is what is left to do.

@@ -2,6 +2,7 @@
 // Threads: birth, stop, death. State diagram: thread.h.
 #include <kernel/cap.h>
 #include <kernel/ipc.h>
+#include <kernel/object.h>
 
 struct thread *thread_list;
 
@@ -36,6 +37,7 @@ void thread_unwait(struct thread *t)
 	switch (t->state) {
 	case THREAD_WAIT_SEND:
 		queue_remove(&ep->senders, t);
+		t->send_slot = 0; // nor does a later request carry it
 		break;
 	case THREAD_WAIT_RECV:
 		queue_remove(&ep->receivers, t);
@@ -76,6 +78,7 @@ static void argument_drop(struct thread *t)
 	page->pins--;
 	t->argument = NULL;
 	t->argument_frame = 0;
+	graveyard_wake();
 }
 
 err_t thread_set_argument(struct thread *t, struct pool *pool, frame_t frame)
@@ -87,6 +90,10 @@ err_t thread_set_argument(struct thread *t, struct pool *pool, frame_t frame)
 			return -ERR_STALE;
 		if (page->pins == 0xffff || page->marks & PAGE_SECRET)
 			return -ERR_BUSY;
+		if (!(page->marks & PAGE_ZEROED)) { // what the kernel reads there must not be another pool's
+			arch_page_clear(page_address(page));
+			page->marks |= PAGE_ZEROED;
+		}
 		page->pins++;
 	}
 	argument_drop(t);

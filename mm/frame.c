@@ -21,9 +21,9 @@
 struct buddy zone[ZONES];
 u32 zones;
 
-#define ALLOC_WORK (1ul << MAX_ORDER) // frames that one call takes, at most
-#define ZERO_SINGLE 24               // single frames that one call zeroes: each has a share of the allocation too
-#define ZERO_ORDER 5                  // 2^5 == BATCH_FILL: larger blocks are LAZY
+#define ALLOC_WORK  (1ul << MAX_ORDER) // frames that one call takes, at most
+#define ZERO_SINGLE 24                 // single frames that one call zeroes: each has a share of the allocation too
+#define ZERO_ORDER  5                  // 2^5 == BATCH_FILL: larger blocks are LAZY
 _Static_assert(1 << ZERO_ORDER == BATCH_FILL, "a block that is zeroed must fit into one call");
 _Static_assert(ALLOC_NOZERO == 1 && ALLOC_LAZY == 2 && ALLOC_MOVABLE == 4 && ALLOC_RUN == 8, "ALLOC_ALL");
 #define ALLOC_ALL (ALLOC_NOZERO | ALLOC_LAZY | ALLOC_MOVABLE | ALLOC_RUN)

@@ -11,7 +11,7 @@
 	(PROT_ALL | MAP_ZERO | MAP_COPY | MAP_CONDITIONS | MAP_IF_EXCLUSIVE | MAP_HELD | MAP_RUN | MAP_LARGE | \
 	 MAP_TOUCH)
 // With any of these, or while tracing, an entry is not plain and takes the long way.
-#define MAP_SPECIAL (MAP_ZERO | MAP_COPY | MAP_IF_SAME | MAP_IF_EXCLUSIVE | MAP_HELD)
+#define MAP_SPECIAL (MAP_COPY | MAP_IF_SAME | MAP_IF_EXCLUSIVE | MAP_HELD)
 
 #define WORK_PLAIN 50
 #define WORK_SLOW  340
@@ -138,21 +138,32 @@ static err_t map_one(struct mapper *m, pte_t *slot, vaddr_t va, frame_t frame, u
 // What is the same for all plain entries of a call, where the compiler keeps it in registers.
 struct plain {
 	u16 pool;
-	bool on, touch;
+	bool on, touch, zero;
 	u64 prot, word0;
 };
 
-// The common case in few instructions: a present frame with content of its own into an empty slot. False: not that,
-// nothing done. No release is needed: the frame's content was there before this call took the lock.
-static always_inline bool map_plain(const struct plain *p, pte_t *slot, frame_t frame, u64 index)
+// Zero a frame on the way: it is nobody's yet, and this call has not done enough.
+static bool plain_zero(struct mapper *m, struct page *page)
+{
+	if (page->mapcount || page->marks & (PAGE_WRITEBACK | PAGE_SWAPCACHE) || m->filled >= BATCH_FILL || m->work <= 0)
+		return false;
+	arch_page_clear(page_address(page));
+	page->marks |= PAGE_ZEROED;
+	m->filled++;
+	m->work -= WORK_ZERO;
+	return true;
+}
+
+// The common case in few instructions: a present frame, with content of its own or zeroed now, into an empty slot.
+// False: not that, nothing done.
+static always_inline bool map_plain(struct mapper *m, const struct plain *p, pte_t *slot, frame_t frame, u64 index)
 {
 	struct page *page = frame_check(frame, p->pool, PAGE_OWNED);
-	if (unlikely(!page || *slot || !p->on || (page->marks & (PAGE_ZEROED | PAGE_SWAPCACHE)) != PAGE_ZEROED))
+	if (unlikely(!page || *slot || !p->on || page->marks & PAGE_SWAPCACHE || page->mapcount == (u32)-1))
 		return false;
-	u32 mapcount = page->mapcount + 1;
-	if (unlikely(!mapcount))
+	if (unlikely(p->zero || !(page->marks & PAGE_ZEROED)) && !plain_zero(m, page))
 		return false;
-	page->mapcount = mapcount;
+	page->mapcount++;
 	if (p->word0) {
 		page->word0 = p->word0;
 		page->word1 = index;
@@ -160,7 +171,7 @@ static always_inline bool map_plain(const struct plain *p, pte_t *slot, frame_t 
 	pte_t e = pte_make_leaf((u32)frame, p->prot, true, false);
 	if (p->touch)
 		e = p->prot & PROT_WRITE ? pte_set_dirty(e) : pte_set_young(e);
-	__atomic_store_n(slot, e, __ATOMIC_RELAXED);
+	pte_fill(slot, e);
 	return true;
 }
 
@@ -172,6 +183,7 @@ static err_t map_table(struct mapper *m, pte_t *slot, vaddr_t va, const u64 *lis
 		.pool = m->pool->id,
 		.on = m->plain,
 		.touch = m->flags & MAP_TOUCH,
+		.zero = m->flags & MAP_ZERO,
 		.prot = m->prot,
 		.word0 = m->word0,
 	};
@@ -180,7 +192,7 @@ static err_t map_table(struct mapper *m, pte_t *slot, vaddr_t va, const u64 *lis
 	u64 i = 0;
 	for (; i < n; i++) {
 		frame_t ref = list ? list[i] : frame + i;
-		if (likely(map_plain(&p, slot + i, ref, index + i))) {
+		if (likely(map_plain(m, &p, slot + i, ref, index + i))) {
 			plain++;
 			continue;
 		}
@@ -264,11 +276,13 @@ static err_t map_pairs(struct mapper *m, const struct map_request *rq, u64 *done
 	err_t err = map_pairs_read(m->as, rq, pair);
 	if (err)
 		return err;
-	for (u64 i = 0; i < rq->count && !err; i++)
-		err = pt_populate(m->as, pair[i].va, 0);
+	for (u64 i = 0; i < rq->count && !err; i++) {
+		if (!aspace_slot(m->as, pair[i].va))
+			err = pt_populate(m->as, pair[i].va, 0);
+	}
 	for (u64 i = 0; i < rq->count && !err; i++) {
 		u64 index = rq->word1 + (pair[i].va - rq->va) / PAGE_SIZE; // counts down for pages before va
-		err = map_table(m, pt_slot(m->as, pair[i].va, 0), pair[i].va, NULL, pair[i].frame, 1, index, done);
+		err = map_table(m, aspace_slot(m->as, pair[i].va), pair[i].va, NULL, pair[i].frame, 1, index, done);
 	}
 	for (u64 i = 0; i < rq->count && err; i++)
 		pt_prune(m->as, pair[i].va, &m->batch);

@@ -61,7 +61,10 @@ trap_slow_reply:
 	.global trap_slow_reply_map_recv
 trap_slow_reply_map_recv:
 	li	a7, NR_REPLY_MAP_RECV
+	li	t1, 0			// R_W6 and R_W7 carry nothing in: that fast path does not keep them
+	li	t2, 0
 slow:
+	// t4 and t6 hold the kernel's values by now: nothing of them may come back to the user.
 	ld	sp, HART_STACK(tp)
 	.irp	n, 0,1,2,3,4,5,6,7
 	sd	a\n, THREAD_CTX + CTX_A0 + 8 * \n(s0)
@@ -69,9 +72,10 @@ slow:
 	.irp	n, 0,1,2
 	sd	t\n, THREAD_CTX + CTX_T0 + 8 * \n(s0)
 	.endr
-	.irp	n, 3,4,5,6
-	sd	t\n, THREAD_CTX + CTX_T3 + 8 * (\n - 3)(s0)
-	.endr
+	sd	t3, THREAD_CTX + CTX_T3(s0)
+	sd	zero, THREAD_CTX + CTX_T3 + 8(s0)
+	sd	t5, THREAD_CTX + CTX_T3 + 16(s0)
+	sd	zero, THREAD_CTX + CTX_T3 + 24(s0)
 	mv	a0, s0
 	call	trap_syscall		// does not return
 

@@ -88,7 +88,9 @@ BUGS = [
     ("clone leaves the source writable", "clone.c", "			e = clone_weaken(c, from, e);", "			;"),
     ("clone without flush", "clone.c", "	tlb_batch_flush(src, &c.batch);", ""),
     ("clone of a pinned frame", "clone.c", "page->pins || page->mapcount == (u32)-1", "page->mapcount == (u32)-1"),
-    ("clone forgets a count", "clone.c", "			page[i].mapcount++;", "			page[i].mapcount += i == 0 && page->word1 != 3;"),
+    ("clone forgets a count", "clone.c",
+     "			page[i].mapcount++;",
+     "			page[i].mapcount += page->word1 != 3;"),
     ("map writable in the swap cache", "map.c", "read_only ? m->prot & ~PROT_WRITE : m->prot", "m->prot"),
     ("map over an entry without dropping it", "map.c", "		pt_drop(old);", "		;"),
     ("map over an entry without flush", "map.c", "	tlb_batch_add(&m->batch, va, va + pt_size(level));", ""),
@@ -99,8 +101,12 @@ BUGS = [
     ("protect without flush", "protect.c", "	tlb_batch_add(&op->batch, va, va + pt_size(level));", ""),
     ("scan clears D without flush", "scan.c", "		tlb_batch_add(&op->batch, va, va + pt_size(level));", "		;"),
     ("scan forgets D", "scan.c", "page[i].marks |= (dirty ? PAGE_DIRTY : 0) | ", "page[i].marks |= "),
-    ("a table goes without flush", "pgtable.c", "		batch->tables = true;\n		pt_table_give", "		pt_table_give"),
-    ("other harts are not told", "tlb.c", "	if (unlikely(as->harts & ~self))\n		tlb_shootdown", "	if (0)\n		tlb_shootdown"),
+    ("a table goes without flush", "pgtable.c",
+     "		batch->tables = true;\n		pt_table_give",
+     "		pt_table_give"),
+    ("other harts are not told", "tlb.c",
+     "	if (unlikely(as->harts & ~self))\n		tlb_shootdown",
+     "	if (0)\n		tlb_shootdown"),
     ("an owed flush is forgotten", "tlb.c", "		arch_flush_asid(me->owed_asid);", "		;"),
     ("ASIDs come back without flush", "asid.c", "	tlb_flush_everything();", ""),
 ]
@@ -110,7 +116,8 @@ def try_bug(bug, steps):
     name, file, text, replacement = bug
     with tempfile.TemporaryDirectory() as tree:
         for part in ("mm", "test", "arch", "lib"):
-            shutil.copytree(f"{ROOT}/{part}", f"{tree}/{part}", ignore=shutil.ignore_patterns("*.md", "system", "vm", "files", "rt"))
+            ignore = shutil.ignore_patterns("*.md", "system", "vm", "files", "rt")
+            shutil.copytree(f"{ROOT}/{part}", f"{tree}/{part}", ignore=ignore)
         path = f"{tree}/mm/{file}"
         source = open(path).read()
         if text not in source:
@@ -120,10 +127,12 @@ def try_bug(bug, steps):
         errors = test_model.build(f"{tree}/model.run", tree, "-O1")
         if errors:
             return "does not compile: " + errors.splitlines()[0]
-        run = subprocess.run([f"{tree}/model.run", "--explore", "0", "--steps", str(steps)], capture_output=True, text=True, timeout=600)
+        command = [f"{tree}/model.run", "--explore", "0", "--steps", str(steps)]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=600)
         if run.returncode == 0:
             return "NOT FOUND"
-        line = next((x for x in run.stderr.splitlines() if "violation" in x or "panic" in x or "check:" in x), f"status {run.returncode}")
+        said = (x for x in run.stderr.splitlines() if "violation" in x or "panic" in x or "check:" in x)
+        line = next(said, f"status {run.returncode}")
         return "found: " + line[:110]
 
 

@@ -61,6 +61,15 @@ def moved(rows, expected):
             yield f"moved: {row['name']} {number(old)} -> {number(new)} ({change})"
 
 
+def stages(measured):
+    """Where the instructions of a first-touch fault go. The kernel's share is that of the same fault with the least pager."""
+    names = ("fault_map_prepared", "page_zero", "fault_anon_write")
+    if all(name in measured for name in names):
+        kernel, zero, whole = (measured[name] for name in names)
+        yield (f"fault_anon_write {number(whole)} = kernel (trap, message, mapping, resumption) {number(kernel)} + zeroing "
+               f"{number(zero)} + vm {number(whole - kernel - zero)}")
+
+
 def measure(settings, options):
     """Runs the boots. Answers what they measured, and the first that did not end well, else the last."""
     kernel_alone = dataclasses.replace(settings, append=f"manifest={KERNEL_ALONE} {settings.append}".strip())
@@ -85,7 +94,7 @@ def run(settings, options):
     print("jjok: measuring in guest instructions: the host's load does not matter", file=sys.stderr)
     measured, ending = measure(settings, options)
     rows = rows_merge(measured)
-    print("\n".join(table(rows)))
+    print("\n".join([*table(rows), *stages(measured)]))
     output = settings.out.parent / "bench.json"
     output.write_text(json.dumps([{key: row[key] for key in ("name", "jjok", "sel4", "linux", "unit")} for row in rows],
                                  indent=1) + "\n")

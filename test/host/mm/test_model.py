@@ -7,7 +7,8 @@ import unittest
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 GEN = os.environ.get("GEN", os.path.join(os.environ.get("BUILD", "build"), os.environ.get("ARCH", "riscv64"), "gen"))
-SOURCES = ["test/model/" + name for name in ("main.c", "world.c", "oracle.c", "change.c", "hash.c", "explore.c", "random.c")] + ["test/host/mm/machine.c"]
+MODEL = ("main.c", "world.c", "oracle.c", "change.c", "hash.c", "explore.c", "random.c")
+SOURCES = ["test/model/" + name for name in MODEL] + ["test/host/mm/machine.c"]
 
 
 def build(output, tree=ROOT, optimize="-O2"):
@@ -24,7 +25,8 @@ class Model(unittest.TestCase):
     def test_ten_million_steps(self):
         with tempfile.TemporaryDirectory() as folder:
             self.assertEqual(build(folder + "/model"), "")
-            run = subprocess.run([folder + "/model", "--steps", "10000000", "--seed", "7", "--explore", "20"], capture_output=True, text=True)
+            command = [folder + "/model", "--steps", "10000000", "--seed", "7", "--explore", "20"]
+            run = subprocess.run(command, capture_output=True, text=True)
             self.assertEqual(run.returncode, 0, run.stdout[-1000:] + run.stderr[-4000:])
             self.assertTrue(run.stdout.endswith("OK\n"), run.stdout[-1000:])
 

@@ -24,6 +24,7 @@ struct fake_entry fake_lookup(u32 slot, u32 page);
 u64 *fake_content(u32 pfn);
 frame_t fake_ref(u32 pfn);
 bool fake_exclusive(u32 pfn);
+extern bool fake_in_fault; // the caller waits for a fault, so a mapping may be its answer
 err_t fake_reply_map(u32 slot, u64 addr, const struct map_reply *map);
 
 // The last START of a process' thread, and whether it may run.

@@ -170,6 +170,8 @@ bool fake_exclusive(u32 pfn)
 	return frames[pfn].mapcount == 1;
 }
 
+bool fake_in_fault;
+
 err_t fake_reply_map(u32 slot, u64 addr, const struct map_reply *map)
 {
 	struct aspace *as = own_as(proc_cap(slot, CAP_ASPACE));
@@ -177,7 +179,7 @@ err_t fake_reply_map(u32 slot, u64 addr, const struct map_reply *map)
 	u64 n = map->count > 1 ? map->count : 1;
 
 	call_begin();
-	if (!as || !pool || !(map->prot & 7))
+	if (!as || !pool || !(map->prot & 7) || !fake_in_fault)
 		return -ERR_INVAL;
 	for (u64 i = 0; i < n; i++)
 		if (!tables_for(as, PAGE_OF(addr) + (u32)(n > 1 ? fake_argument[2 * i + 1] : 0), 1))

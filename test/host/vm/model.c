@@ -131,14 +131,9 @@ static bool allowed(const struct fake_entry *e, u64 access)
 	return e->kind == ENTRY_LEAF && e->prot >> access & 1;
 }
 
-// One page fault, as main.c serves it. false: the process is gone.
-bool fault(struct model *m, u32 page, u64 access)
+// One fault message, as main.c serves it.
+bool fault_serve(struct model *m, struct request *rq)
 {
-	u32 slot = badge_slot(m->badge);
-	struct fake_entry e = fake_lookup(slot, page);
-	u64 old = e.kind | (u64)e.prot << 8 | (u64)(e.kind && fake_exclusive(e.pfn)) << 16;
-	struct request rq = ask(m, OP_PAGER_FAULT, ADDRESS_OF(page), access, old, e.kind ? fake_ref(e.pfn) : 0, 1,
-				0x1234);
 	struct map_reply map = { 0 };
 	enum fault_plan plan;
 	err_t err;
@@ -147,17 +142,32 @@ bool fault(struct model *m, u32 page, u64 access)
 		survived++;
 		fake_kill = 0;
 		restart();
-		return true;
+		buried();
+		return m->alive;
 	}
-	plan = fault_plan(&rq, &map);
+	plan = fault_plan(rq, &map);
 	if (plan == FAULT_MAP) {
-		err = fake_reply_map(slot, ADDRESS_OF(page), &map);
+		err = fake_reply_map(badge_slot(rq->badge), rq->w[0] & -PAGE_SIZE, &map);
 		if (err)
-			plan = fault_refused(rq.badge, rq.w[0], &map, err);
+			plan = fault_refused(rq->badge, rq->w[0], &map, err);
 	}
 	fake_kill = fake_nomem = 0;
 	buried();
 	return plan != FAULT_ENDED && m->alive;
+}
+
+bool fault(struct model *m, u32 page, u64 access)
+{
+	struct fake_entry e = fake_lookup(badge_slot(m->badge), page);
+	u64 old = e.kind | (u64)e.prot << 8 | (u64)(e.kind && fake_exclusive(e.pfn)) << 16;
+	struct request rq = ask(m, OP_PAGER_FAULT, ADDRESS_OF(page), access, old, e.kind ? fake_ref(e.pfn) : 0, 1,
+				0x1234);
+	bool alive;
+
+	fake_in_fault = true;
+	alive = fault_serve(m, &rq);
+	fake_in_fault = false;
+	return alive;
 }
 
 bool touch(struct model *m, u32 page, u64 access)

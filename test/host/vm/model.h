@@ -53,6 +53,7 @@ void restart(void);                  // vm is killed and a successor opens the s
 void buried(void);                   // notice which models vm has ended
 err_t serve(struct request *rq);     // as the shell does; when vm is killed in it, a successor gets the request again
 u64 *content_at(u32 slot, u32 page); // what the process sees there
+bool fault_serve(struct model *m, struct request *rq);                   // a fault message, genuine or forged
 bool fault(struct model *m, u32 page, u64 access);                       // one page fault; false: the process is gone
 bool touch(struct model *m, u32 page, u64 access);                       // until the access is allowed
 void access_page(struct model *m, struct page *p, u32 page, bool write); // compares, and writes a new value

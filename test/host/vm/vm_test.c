@@ -442,7 +442,17 @@ static void test_hostile(u64 rounds)
 					   : rnd(AREA) * PAGE_SIZE + ADDRESS_OF(BASE);
 		if (rq.label == OP_VM_KILL && (rq.w[0] == 0 || (s64)rq.w[0] < -1))
 			continue; /* its group is ours */
-		(void)serve(&rq);
+		/* A program may send vm what looks like a fault: it is not in one, so no mapping comes of it. */
+		if (!rnd(8)) {
+			rq.label = rnd(4) ? OP_PAGER_FAULT : OP_PAGER_EXCEPTION;
+			rq.w[1] = rnd(4);
+			rq.w[2] = rnd(4) | rnd(2) << 16;
+			rq.w[0] &= (1ul << 38) - 1;
+		}
+		if (rq.label == OP_PAGER_FAULT)
+			(void)fault_serve(m, &rq);
+		else
+			(void)serve(&rq);
 		check(models[0].alive);
 		if (i % 256 == 0)
 			check(!fake_check());

@@ -15,7 +15,9 @@ static void frames_take(void)
 	u64 done;
 
 	for (u64 n = 0; n < BATCH; n += done) {
-		lab_check("frames", sys_frame_alloc(SLOT_SELF_POOL, 0, BATCH_FILL, 0, &done, NULL));
+		u64 want = BATCH - n < BATCH_FILL ? BATCH - n : BATCH_FILL;
+
+		lab_check("frames", sys_frame_alloc(SLOT_SELF_POOL, 0, want, 0, &done, NULL));
 		memcpy(frames + n, (const void *)ARGUMENT_VA, done * sizeof(frame_t));
 	}
 }
@@ -88,17 +90,34 @@ static void toucher(void)
 }
 
 // The faults come in the order of the frames.
+static u64 pager_flags;
+
 static void pager(void)
 {
-	panic("the pager's receive failed: error %d", pager_loop(S_PAGER, S_POOL, PROT_READ | PROT_WRITE | MAP_IF_EMPTY, frames));
+	panic("the pager's receive failed: error %d",
+	      pager_loop(S_PAGER, S_POOL, PROT_READ | PROT_WRITE | MAP_IF_EMPTY | pager_flags, frames));
+}
+
+static u64 fault_cost(u64 flags)
+{
+	u64 done;
+
+	pager_flags = flags;
+	parts_run(toucher, pager);
+	for (u64 n = 0; n < FRAMES; n += done)
+		lab_check("unmap", sys_unmap(domain_a.aspace, FAULT_VA + n * PAGE_SIZE, FRAMES - n, CAP_NULL, 0, 0, &done, NULL, NULL, NULL));
+	return samples_median(&samples);
 }
 
 void rows_memory(void)
 {
+	u64 prepared;
+
 	frames_take();
 	rows_map();
 	row_map_range();
 	table_make(domain_a.aspace, FAULT_VA - PAGE_SIZE + LARGE_PAGES * PAGE_SIZE);
-	parts_run(toucher, pager);
-	row_print("fault_map_prepared", samples_median(&samples));
+	prepared = fault_cost(0);
+	row_print("fault_map_prepared", prepared);
+	row_print("page_zero", fault_cost(MAP_ZERO) - prepared);
 }

@@ -125,17 +125,20 @@ err_t life_create(struct proc *p)
 	return err;
 }
 
-// More frames for a process' tables, out of the pool of all. NOMEM: there are none.
+// More frames for a process' tables, out of the pool of all. NOMEM: there is not one.
 err_t pool_grow(struct proc *p)
 {
-	u32 limit = p->pool_limit + TABLE_FRAMES;
-	err_t err;
+	static const u32 steps[] = { TABLE_FRAMES, 1 };
+	err_t err = -ERR_NOMEM;
 
-	if (!proc_slot(p))
-		return -ERR_NOMEM; /* the shadow's tables are charged to the pool of all */
-	err = sys_pool_ctl(proc_cap(proc_slot(p), CAP_POOL), POOLOP_LIMIT, limit, 0, 0, NULL, NULL, NULL, NULL);
-	if (!err)
-		p->pool_limit = limit;
+	/* The shadow's tables are charged to the pool of all. */
+	for (u32 i = 0; i < sizeof(steps) / sizeof(steps[0]) && err && proc_slot(p); i++) {
+		u32 limit = p->pool_limit + steps[i];
+
+		err = sys_pool_ctl(proc_cap(proc_slot(p), CAP_POOL), POOLOP_LIMIT, limit, 0, 0, NULL, NULL, NULL, NULL);
+		if (!err)
+			p->pool_limit = limit;
+	}
 	return err;
 }
 

@@ -37,6 +37,7 @@ err_t magazine_refill(u32 want)
 	err = sys_frame_alloc(SLOT_CLIENT_POOL, 0, MAGAZINE_REFILL, ALLOC_LAZY | ALLOC_MOVABLE, &done, NULL);
 	if (err)
 		return magazine.top ? 0 : err;
+	oom_spared = 0;
 	stats[VMSTAT_MAGAZINE]++;
 	for (u32 i = 0; i < done; i++)
 		vms->magazine[magazine.top++] = server_argument()[i];

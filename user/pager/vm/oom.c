@@ -22,18 +22,27 @@ static struct proc *victim(void)
 	return worst ? worst : first;
 }
 
+u32 oom_spared;
+
 /*
  * End the process with the most pages in memory. false: that was `for_whom`, so its request is answered by nobody. A
- * caller tries again after true; this ends, because every round ends a process.
+ * caller tries again after true; that comes to an end, because every round but the first few ends a process.
+ *
+ * While the pool has room a refusal is something passing (an injected one, memory on its way back): nobody dies of the
+ * first few.
  */
 bool oom_kill(struct proc *for_whom)
 {
 	struct proc *p = victim();
 	u64 limit = 0, usage = 0, children = 0;
 
+	(void)sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_STAT, 0, 0, 0, &limit, &usage, NULL, &children);
+	if (limit > usage + children && oom_spared < OOM_SPARED_MAX) {
+		oom_spared++;
+		return true;
+	}
 	if (!proc_slot(p))
 		panic("the user pool is empty and there is no process to end");
-	(void)sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_STAT, 0, 0, 0, &limit, &usage, NULL, &children);
 	log_line("vm: out of memory: pool user has used %lu of %lu pages; killed %s (pid %u), which held %lu; give "
 		 "more with MEM=",
 		 (unsigned long)(usage + children), (unsigned long)limit, proc_name(p), proc_record(p)->pid,

@@ -267,6 +267,8 @@ void magazine_return(frame_t frame); // a frame that was not used after all
 frame_t magazine_take(void);         // top > 0
 
 // oom.c
+#define OOM_SPARED_MAX 4
+extern u32 oom_spared;                // refusals in a row that killed nobody
 bool oom_kill(struct proc *for_whom); // false: it was `for_whom` itself that had to go
 
 // objects.c: slots of kernel objects
