@@ -3,9 +3,9 @@
  * A ring of fixed-size records in memory that two servers share: one producer, one consumer, no locks.
  *
  * A ring never blocks its producer: when it is full, the record is dropped and OVERFLOW is set; the consumer that finds
- *OVERFLOW rescans the truth (the frame table), which is the same code that crash recovery runs. Neither side believes
- *the other: each end keeps its own position in private memory and checks what it reads, so a broken peer costs lost
- *records and rescans, never a wild access.
+ * OVERFLOW rescans the truth (the frame table), which is the same code that crash recovery runs. Neither side believes
+ * the other: each end keeps its own position in private memory and checks what it reads, so a broken peer costs lost
+ * records and rescans, never a wild access.
  *
  *	producer: head moves          consumer: tail moves
  *	0 <= head - tail <= records, both counted modulo 2^32

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
  * What all servers share: the receive loop, parked requests, the argument page, and who of their clients is still
- *alive.
+ * alive.
  *
  *	static void my_request(struct request *rq)
  *	{
- *		files_dispatch(rq);               // generated; leaves the answer in rq, rq->reply = 0 when it was
- *parked
+ *		files_dispatch(rq); // generated; leaves the answer in rq, rq->reply = 0 when it was parked
  *	}
- *	void main(void)
+ *	void server_main(const struct server_info *info)
  *	{
  *		server_run(SLOT_SELF_ENDPOINT, SERVER_FRESH, my_request, my_bits);
  *	}
  *
  * The loop is inlined into its caller with both functions known, so a small server keeps its whole hot path in one
- *piece of code.
+ * piece of code.
  */
 #pragma once
 
@@ -44,8 +43,8 @@ static inline u64 badge_slot(u64 badge)
 
 /*
  * Parked requests: a caller that waits for a byte, a child, some room. A thread has at most one request open, so an
- *array as large as the number of clients is never too small. Queues are first in, first out; entries live in one array
- *and are linked by index + 1.
+ * array as large as the number of clients is never too small. Queues are first in, first out; entries live in one array
+ * and are linked by index + 1.
  *
  *	free --park_put--> queued --park_take, park_drop_dead--> free
  */

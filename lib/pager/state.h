@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A state segment: wired memory at STATE_VA that outlives the program in it. What no kernel table remembers (mappings
- *of a process, say) is kept here as flat records without pointers; trees and lists over them are volatile and rebuilt
- *by a successor.
+ * of a process, say) is kept here as flat records without pointers; trees and lists over them are volatile and rebuilt
+ * by a successor.
  *
  * One operation changes the segment in one step, whatever instruction it is killed at:
  *

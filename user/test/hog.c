@@ -47,14 +47,16 @@ static void test_memory(void)
 	free(own);
 }
 
+#define CROWD 16
+
 // Many small ones at once: one after the other is ended until the rest fits.
 static void test_crowd(void)
 {
 	size_t each = 8 * MIB;
 	int killed = 0, fine = 0, status;
-	pid_t child[32];
+	pid_t child[CROWD];
 
-	for (int i = 0; i < 32; i++) {
+	for (int i = 0; i < CROWD; i++) {
 		child[i] = fork();
 		CHECK(child[i] >= 0);
 		if (!child[i]) {
@@ -70,7 +72,7 @@ static void test_crowd(void)
 			_exit(0);
 		}
 	}
-	for (int i = 0; i < 32; i++) {
+	for (int i = 0; i < CROWD; i++) {
 		CHECK_EQUAL(waitpid(child[i], &status, 0), child[i]);
 		CHECK(status == SIGKILL || status == 0 || status == 0x100);
 		killed += status == SIGKILL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * lib/pager: the state segment killed at every step, the ring with two threads and with a hostile peer, parked
- *requests.
+ * requests.
  *
  *	make build/host/pager.test && build/host/pager.test [seed]
  */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * vm's core against a page-array model, on a fake kernel (fake.c).
+ * vm's core against a page-array model (model.c), on a fake kernel (fake.c).
  *
  * Processes map, unmap, protect, move, fork, share, end, and touch pages; every read is compared with what the model
- *says the page holds. In between: the kernel's and vm's invariants, memory that runs out at a random call, vm killed at
- *a random call and started again on its state segment, the request redelivered. At the end everything is freed and
- *every frame is back.
+ * says the page holds. In between: the kernel's and vm's invariants, memory that runs out at a random call, vm killed
+ * at a random call and started again on its state segment, the request redelivered. At the end everything is freed and
+ * every frame is back.
  *
  *	make build/host/vm.test && build/host/vm.test [seed]
  */

@@ -2,15 +2,16 @@
 /*
  * exec: a new image in an old process.
  *
- *	check ELF, argument block, stack pointer, records -> prepare the pages that cannot be mapped from the archive as
- *they are
- *	-> MOVING: argument block to a staging range that neither image uses    (up to here every error leaves the
- *caller as it was)
- *	-> REPLACING: old mappings gone -> BUILDING: new mappings -> argument block to the top of the stack
+ *	check ELF, argument block, stack pointer, records
+ *	-> prepare the pages that cannot be mapped from the archive as they are
+ *	-> MOVING: argument block to a staging range that neither image uses
+ *	   (up to here every error leaves the caller as it was)
+ *	-> REPLACING: old mappings gone
+ *	-> BUILDING: new mappings, argument block to the top of the stack
  *	-> STARTING: thread stopped, started anew
  *
  * From REPLACING on only memory for page tables can be missing; then the process ends like any other that does not fit.
- *The phases are written down as results of the call, so that a successor goes on where it must.
+ * The phases are written down as results of the call, so that a successor goes on where it must.
  */
 #include "elf.h"
 #include "vm.h"

@@ -2,11 +2,12 @@
 /*
  * What a fault means. fault_plan decides and reserves; the shell sends the decision as the fault's reply.
  *
- *	EMPTY, ANON    write: zeroed frame (a run of them when the faults run on)    read: the zero page
- *	EMPTY, FILE    write: copy of the archive page                               read: the archive's pages around it
+ *	EMPTY, ANON    write: zeroed frame (a run of them when the faults run on)   read: the zero page
+ *	EMPTY, FILE    write: copy of the archive page                              read: the archive's pages around it
  *	EMPTY, SHARED  the shadow's frame
- *	present        read: the same frame again    write: ours alone: writable; the zero page: zeroed frame; else:
- *copy no mapping, or one that forbids the access: the process ends, with a line that says why
+ *	present        read: the same frame again
+ *	               write: ours alone: writable; the zero page: zeroed frame; else: copy
+ *	no mapping, or one that forbids the access: the process ends, with a line that says why
  */
 #pragma once
 

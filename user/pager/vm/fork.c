@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * fork: the child gets the parent's records, its entries copy-on-write, its registers. The parent is blocked in this
- *very call, so its window stands still.
+ * very call, so its window stands still.
  *
- *	NEW: objects -> records and entries, VMA by VMA -> registers   (any failure: proc_discard, the parent gets the
- *error) RUN + the parent's result (one commit) -> started
+ *	NEW: objects -> records and entries, VMA by VMA -> registers
+ *	     (any failure: proc_discard, the parent gets the error)
+ *	RUN + the parent's result (one commit) -> started
  */
 #include "vm.h"
 

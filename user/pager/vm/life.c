@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * A process as kernel objects: pool, capability table with one leaf, address space with two windows, thread,
- *notification. Making and unmaking run over the same list; unmaking skips what is not there, so it serves a half-made
- *process, an ended one, and one whose ending a predecessor began.
+ * notification. Making and unmaking run over the same list; unmaking skips what is not there, so it serves a half-made
+ * process, an ended one, and one whose ending a predecessor began.
  *
- *	life_create: objects, windows, capabilities, priority;  the thread has not started
- *	life_destroy: thread killed -> entries freed -> records dropped -> capabilities and objects deleted -> pool
- *empty, gone
+ *	life_create: objects, windows, capabilities, priority; the thread has not started
+ *	life_destroy: thread killed -> entries freed -> records dropped -> capabilities and objects deleted
+ *	              -> pool empty, gone
  */
 #include "vm.h"
 

@@ -5,8 +5,8 @@
  *	vms->magazine[0 .. top)  ours and unmapped;  [top ..)  taken, or never filled
  *
  * The list lies in the segment, its fill level does not: taking a frame writes no state. A successor asks the frame
- *table which of the listed frames are still unmapped (a reference that went stale is nobody's). Frames are given back
- *in the reverse order of taking, so that one on its way is not written over.
+ * table which of the listed frames are still unmapped (a reference that went stale is nobody's). Frames are given back
+ * in the reverse order of taking, so that one on its way is not written over.
  */
 #include "vm.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * mremap. Moving takes several steps, so it is written down as a result that says "moving to ..." before the first
- *entry moves; a redelivered request goes on there.
+ * entry moves; a redelivered request goes on there.
  *
  *	new range added + RESULT_MOVING (one commit) -> entries moved -> old range unmapped -> result done
  */

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * Slots of kernel objects. The kernel keeps objects in frames donated by their creator, one kind to a frame; which slot
- *is free is ours to know. The truth is in the process records (place of each object) and in the list of object frames;
- *the bitmaps are volatile.
+ * is free is ours to know. The truth is in the process records (place of each object) and in the list of object frames;
+ * the bitmaps are volatile.
  *
- *	frame: none --magazine--> listed, empty <--object_make, object_release--> in use;  empty and one too many -->
- *freed
+ *	frame: none --magazine--> listed, empty <--object_make, object_release--> in use
+ *	                          listed, empty and one too many --> freed
  *
  * A slot whose object outlives its capability here (someone else holds one, or the kernel has yet to bury it) answers
- *EXIST and is passed over until slots of its kind run out.
+ * EXIST and is passed over until slots of its kind run out.
  */
 #include "vm.h"
 

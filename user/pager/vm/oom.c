@@ -43,8 +43,8 @@ bool oom_kill(struct proc *for_whom)
 	}
 	if (!proc_slot(p))
 		panic("the user pool is empty and there is no process to end");
-	log_line("vm: out of memory: pool user has used %lu of %lu pages; killed %s (pid %u), which held %lu; give "
-		 "more with MEM=",
+	log_line("vm: out of memory: pool user has used %lu of %lu pages; killed %s (pid %u), which held %lu; "
+		 "give more with MEM=",
 		 (unsigned long)(usage + children), (unsigned long)limit, proc_name(p), proc_record(p)->pid,
 		 (unsigned long)p->rss);
 	stats[VMSTAT_OOM_KILLS]++;

@@ -2,12 +2,12 @@
 /*
  * The process table: pids, parents, groups, ends, waits.
  *
- *	FREE --proc_alloc--> NEW --proc_commit--> RUN --proc_end--> EXIT --life_destroy--> ZOMBIE --reaped by its
- *parent--> FREE
+ *	FREE --proc_alloc--> NEW --proc_commit--> RUN --proc_end--> EXIT --life_destroy--> ZOMBIE --reaped--> FREE
  *	                      +--proc_discard--> FREE
  *
  * Invariants: a slot that is not FREE has a pid nobody else has; liveness page: pid[slot] is the pid while the process
- *is NEW or RUN, else 0; an orphan belongs to init; a parked wait (wait_reply) has a child to wait for.
+ * is NEW or RUN, else 0; an orphan is shown as a child of the first process, which does not wait for it: it leaves no
+ * zombie; a parked wait (wait_reply) has a child to wait for.
  */
 #include "vm.h"
 
@@ -128,7 +128,7 @@ static struct proc *parent_of(const struct proc *p)
 	return proc_by_pid(proc_record(p)->parent);
 }
 
-// Orphans belong to init: they end without a trace, and those that have ended already go now.
+// Nobody asks for the status of an orphan: it will end without a trace, and those that have ended already go now.
 static void orphans_adopt(const struct proc *gone)
 {
 	u32 pid = proc_record(gone)->pid;
@@ -309,8 +309,8 @@ err_t vm_op_kill(struct request *rq, u64 pid, u64 sig)
 	/* The machine's life hangs on the first process: only it may end itself. */
 	if (proc_slot(p) == vms->globals.first && p != self && proc_slot(self))
 		return -ERR_PERM;
-	result_stage(rq, 0, 0, 0); /* commits with the end: an orphan leaves no trace by which a successor could tell
-				      that it was killed */
+	/* Commits with the end: an orphan leaves no trace by which a successor could tell that it was killed. */
+	result_stage(rq, 0, 0, 0);
 	proc_end(p, (u32)sig);
 	return p == self ? PARKED : 0;
 }

@@ -4,8 +4,8 @@
  *
  *	FRESH -> slot 0 is made (init), pids start at 1
  *	KEPT  -> the sealed operation was applied by state_open; VMAs whose check or owner is wrong are dropped; trees
- *and counters rebuilt; half-made and half-ended processes are ended (proc_recover), prepared frames looked up
- *(magazine_recover)
+ *	         and counters rebuilt; half-made and half-ended processes are ended (proc_recover), prepared frames
+ *	         looked up (magazine_recover)
  */
 #include "vm.h"
 

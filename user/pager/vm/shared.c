@@ -3,12 +3,12 @@
  * Memory that processes share (MMAP_SHARED).
  *
  * Its pages live in the shadow: one address space, owned by the process slot 0, in which no thread runs. A shared
- *mapping is a range of the shadow (a VMA of slot 0); the processes' VMAs name it by pgoff. A fault in one of them looks
- *into the shadow and maps the frame it finds there, or puts a zeroed one there first. So a page outlives the process
- *that touched it first, and fork copies no entries.
+ * mapping is a range of the shadow (a VMA of slot 0); the processes' VMAs name it by pgoff. A fault in one of them
+ * looks into the shadow and maps the frame it finds there, or puts a zeroed one there first. So a page outlives the
+ * process that touched it first, and fork copies no entries.
  *
- *	shared_create: range, 0 holders -> shared_hold, shared_release (VMAs that name it) -> 0 holders again: entries
- *freed, range gone
+ *	shared_create: range, 0 holders -> shared_hold, shared_release (VMAs that name it)
+ *	-> 0 holders again: entries freed, range gone
  *
  * Invariant: holders[i] == number of processes' VMAs whose pgoff lies in the shadow's VMA i.
  */
