@@ -7,9 +7,9 @@
 #include <kernel/hart.h>
 
 // Work is counted in descendants looked at; a slot that goes is worth more.
-#define WORK_STEP  1024
-#define WORK_SLOT  12
-#define LEAF_STEP  8 // leaves given back by one step: each is cleared
+#define WORK_STEP 256
+#define WORK_SLOT 12
+#define LEAF_STEP 8 // leaves given back by one step: each is cleared
 #define LEAF_TABLE_SHIFT 32 // word1 of an object frame: type:8 slot size:16, free above
 
 struct cap cap_empty_leaf[CAP_PER_LEAF];
@@ -123,10 +123,13 @@ void cap_move(struct captable *dct, struct cap *dst, struct captable *sct, struc
 // become their parent. CAP_REFS_MAX bounds the walk, which is added to *work.
 static void promote_descendants(struct cap *slot, u32 *work)
 {
-	for (struct cap *c = cap_of(slot->next); c && c->depth > slot->depth; c = cap_of(c->next)) {
+	const u16 depth = slot->depth;
+	u32 looked = 0;
+	for (struct cap *c = cap_of(slot->next); c && c->depth > depth; c = cap_of(c->next)) {
 		c->depth--;
-		++*work;
+		looked++;
 	}
+	*work += looked;
 }
 
 static err_t cap_remove(struct captable *ct, struct cap *slot, u32 *work)
@@ -174,10 +177,13 @@ err_t captable_destroy_step(struct captable *ct)
 			continue;
 		}
 		struct cap *slot = &leaf[ct->cursor % CAP_PER_LEAF];
-		err_t err = slot->rights ? cap_remove(ct, slot, &work) : 0;
-		if (err)
-			return err;
-		work += WORK_SLOT;
+		if (slot->rights) {
+			err_t err = cap_remove(ct, slot, &work);
+			if (err)
+				return err;
+			work += WORK_SLOT;
+		}
+		work++;
 		if (work >= WORK_STEP) {
 			ct->cursor++;
 			return -ERR_AGAIN;

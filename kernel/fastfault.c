@@ -78,14 +78,14 @@ static always_inline bool fill_allowed(const struct page *page, pte_t entry, u64
 }
 
 // May `page` replace the entry, which must be a leaf of the source frame: the same page with another protection (COW reuse: exclusive), or a
-// fresh one that gets a copy of it.
+// fresh one that gets a copy of it (or zeroes, when the source is the page of zeroes).
 static always_inline bool replace_allowed(const struct page *page, const struct page *source, pte_t entry, u64 flags)
 {
 	if (!source || !source->mapcount || source->marks & PAGE_SECRET || !pte_is_leaf(entry) || pte_is_device(entry) || pfn_to_page(pte_pfn(entry)) != source)
 		return false;
-	if (flags & MAP_COPY)
-		return !page->mapcount && !page->pins && !(flags & (MAP_ZERO | MAP_IF_EXCLUSIVE));
-	return page == source && !(flags & MAP_ZERO) && (page->mapcount == 1 || !(flags & MAP_IF_EXCLUSIVE));
+	if (flags & (MAP_COPY | MAP_ZERO))
+		return !page->mapcount && !page->pins && !(flags & MAP_IF_EXCLUSIVE) && (flags & (MAP_COPY | MAP_ZERO)) != (MAP_COPY | MAP_ZERO);
+	return page == source && (page->mapcount == 1 || !(flags & MAP_IF_EXCLUSIVE));
 }
 
 void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame, frame_t source, u64 word0, u64 word1)
@@ -123,6 +123,8 @@ void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame
 		if (flags & MAP_COPY) {
 			arch_page_copy_fast(page_address(page), page_address(from));
 			page->marks |= PAGE_DIRTY;
+		} else if (flags & MAP_ZERO) {
+			arch_page_clear_fast(page_address(page));
 		}
 		aspace_replace_slot(slot, from, page, flags | PROT_READ, word0, word1);
 		arch_flush_page(client->fault_addr, as->asid);

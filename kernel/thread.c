@@ -16,10 +16,13 @@ void thread_set_flow(struct thread *t, u64 flow)
 	t->flow_step = flow ? 0 : 1;
 }
 
+// Call numbers of a reused slot go on above those of the thread that had it: a reply word somebody still holds stays stale.
+static u32 call_epoch;
+
 void thread_init(struct thread *t)
 {
 	t->state = THREAD_STOPPED;
-	t->reply = object_id(t);
+	t->reply = (u64)call_epoch << 32 | object_id(t);
 	t->next = t->prev = t;
 	thread_set_flow(t, 0);
 	t->hart = arch_hart();
@@ -109,6 +112,7 @@ void thread_destroy(struct thread *t)
 	struct hart *h = t->hart;
 	thread_stop(t, true);
 	argument_drop(t);
+	call_epoch = MAX(call_epoch, (u32)(t->reply >> 32) + 1);
 	if (h->fp_owner == t)
 		h->fp_owner = NULL;
 	for (struct thread *s = thread_list; s; s = s->all_next) {
