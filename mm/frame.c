@@ -21,9 +21,13 @@
 struct buddy zone[ZONES];
 u32 zones;
 
-#define ALLOC_WORK  (1ul << MAX_ORDER) // frames that one call takes, at most
-#define ZERO_SINGLE 24                 // single frames that one call zeroes: each has a share of the allocation too
-#define ZERO_ORDER  5                  // 2^5 == BATCH_FILL: larger blocks are LAZY
+// Work of one call, in instructions, roughly (a single block of the largest order takes a little more).
+#define WORK_ALLOC  18000
+#define WORK_BLOCK  260 // to find a block; single frames that are not zeroed come out of larger ones
+#define WORK_SINGLE 40
+#define WORK_FRAME  16  // to make a frame the pool's
+#define WORK_ZERO   540
+#define ZERO_ORDER  5   // 2^5 == BATCH_FILL: larger blocks are LAZY
 _Static_assert(1 << ZERO_ORDER == BATCH_FILL, "a block that is zeroed must fit into one call");
 _Static_assert(ALLOC_NOZERO == 1 && ALLOC_LAZY == 2 && ALLOC_MOVABLE == 4 && ALLOC_RUN == 8, "ALLOC_ALL");
 #define ALLOC_ALL (ALLOC_NOZERO | ALLOC_LAZY | ALLOC_MOVABLE | ALLOC_RUN)
@@ -78,12 +82,12 @@ static always_inline void page_release(struct page *page, struct pool *pool)
 
 // A page of a block becomes the pool's. May its content be shown to the pool? Only if it is the pool's own, and it
 // asked for that.
-static always_inline void page_own(struct page *page, const struct pool *pool, u64 flags)
+static always_inline void page_own(struct page *page, u32 gen, const struct pool *pool, u64 flags)
 {
+	// gen, pool, state; no order, no flags of the pager: the word that frame_check compares
+	u64 head = gen | (u64)pool->id << 32 | (u64)PAGE_OWNED << 48;
 	page->marks = flags & ALLOC_NOZERO && page->pool == pool->id ? PAGE_ZEROED : 0;
-	page->pool = pool->id;
-	page->state = PAGE_OWNED;
-	page->order = 0;
+	*(u64 *)page = head;
 	page->word0 = 0;
 	page->word1 = 0;
 	if (!(flags & ALLOC_LAZY) && !page->marks)
@@ -96,10 +100,8 @@ static void block_own(struct page *page, u64 frames, const struct pool *pool, u6
 	for (u64 i = 1; i < frames; i++)
 		if (page[i].gen > gen)
 			gen = page[i].gen;
-	for (u64 i = 0; i < frames; i++) {
-		page[i].gen = gen;
-		page_own(&page[i], pool, flags);
-	}
+	for (u64 i = 0; i < frames; i++)
+		page_own(&page[i], gen, pool, flags);
 }
 
 // Of a block of 2^order, the first `keep` frames are OWNED now; the rest goes back in the largest blocks. As long as a
@@ -143,7 +145,7 @@ static u64 singles_alloc(struct pool *pool, u64 count, u64 flags, frame_t *out)
 		if (!page)
 			break;
 		for (u32 i = 0; i < 1u << order; i++, page++) {
-			page_own(page, pool, flags);
+			page_own(page, page->gen, pool, flags);
 			out[n++] = frame_ref(page);
 			trace(EVENT_ALLOC, out[n - 1], 0, pool->id);
 		}
@@ -154,9 +156,11 @@ static u64 singles_alloc(struct pool *pool, u64 count, u64 flags, frame_t *out)
 // How many blocks one call takes, charged to the pool: what its work and the pool's room allow.
 static err_t blocks_charge(struct pool *pool, u32 order, u64 frames, u64 flags, u64 *count)
 {
-	u64 work = (flags & ALLOC_LAZY ? ALLOC_WORK : order ? BATCH_FILL : ZERO_SINGLE) >> order;
+	u64 each = flags & ALLOC_LAZY ? (order ? WORK_BLOCK : WORK_SINGLE) + frames * WORK_FRAME
+				      : WORK_BLOCK + frames * (WORK_FRAME + WORK_ZERO);
+	u64 work = MAX(WORK_ALLOC / each, 1ul);
 	u64 room = pool_room(pool) > pool->min ? (pool_room(pool) - pool->min) >> order : 0;
-	if (work && *count > work)
+	if (*count > work)
 		*count = work;
 	if (room && *count > room)
 		*count = room;
@@ -197,7 +201,7 @@ struct page *frame_table_alloc(struct pool *pool)
 		pool_uncharge(pool, 1);
 		return NULL;
 	}
-	page_own(page, pool, 0);
+	page_own(page, page->gen, pool, 0);
 	page->state = PAGE_TABLE;
 	trace(EVENT_ALLOC, frame_ref(page), 0, pool->id);
 	return page;

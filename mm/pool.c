@@ -25,8 +25,8 @@ enum id_state { ID_UNUSED, ID_LIVE, ID_RETIRED, ID_SWEEPING };
 
 #define ID_SWEEP_BELOW (POOLS / 2) // sweep when fewer ids than this are unused
 #define ID_SWEEP_STEP  1024        // frames per pool_init
-#define DESTROY_LOOK   1024        // frames looked at by one step of destruction
-#define DESTROY_FREE   128         // frames freed by it
+#define DESTROY_LOOK   768         // frames looked at by one step of destruction
+#define DESTROY_FREE   40          // frames freed by it: the buddy may merge each many times
 
 enum sweep_phase { SWEEP_ASPACES, SWEEP_FRAMES };
 
