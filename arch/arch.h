@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The whole contract between generic code and a CPU. Every architecture provides these names: functions here, inline parts in its own
-// <arch_inline.h> (found through the include path: arch/riscv, arch/x86_64, test/host/arch), which this file includes at its end so that a
-// missing one does not compile. PTE format: <pte.h> beside it.
+// The whole contract between generic code and a CPU. Every architecture provides these names: functions here, inline
+// parts in its own <arch_inline.h> (found through the include path: arch/riscv, arch/x86_64, test/host/arch), which
+// this file includes at its end so that a missing one does not compile. PTE format: <pte.h> beside it.
 #pragma once
 
 #include <abi/abi.h>
@@ -23,9 +23,9 @@ u64 arch_root_value(paddr_t table, u64 asid);
 // Number of ASID bits the CPU has (0 is a normal value).
 u32 arch_asid_bits(void);
 // arch_root_switch(u64 root)     inline: use this root from now on, without translations of another address space
-// arch_root_write(u64 root)      inline: the same where arch_root_needs_fence() is false: the register write is all there is to do
-// arch_flush_page(va, asid)      inline: drop one translation on this hart; asid as given to arch_root_value
-// arch_flush_asid(asid)          inline: drop all user translations of an address space
+// arch_root_write(u64 root)      inline: the same where arch_root_needs_fence() is false: the register write is all
+// there is to do arch_flush_page(va, asid)      inline: drop one translation on this hart; asid as given to
+// arch_root_value arch_flush_asid(asid)          inline: drop all user translations of an address space
 void arch_flush_all(void); // everything, kernel included
 // Physical address of the kernel's root table, whose kernel half every address space copies.
 paddr_t arch_kernel_root(void);
@@ -43,7 +43,8 @@ void arch_context_copy(struct arch_context *dst, const struct arch_context *src)
 u64 arch_context_export(const struct arch_context *ctx, u64 *words);
 void arch_context_import(struct arch_context *ctx, const u64 *words);
 void arch_context_set_tls(struct arch_context *ctx, u64 tls);
-// ctx_arg(ctx, i), ctx_set_result(ctx, i, v), ctx_set_status(ctx, s), ctx_pc(ctx), ctx_sp(ctx), ctx_reg(ctx, R_x), ctx_set_reg: inline.
+// ctx_arg(ctx, i), ctx_set_result(ctx, i, v), ctx_set_status(ctx, s), ctx_pc(ctx), ctx_sp(ctx), ctx_reg(ctx, R_x),
+// ctx_set_reg: inline.
 
 // ---- lazy FP: the unit belongs to one thread per hart; others run with it off and trap on first use
 void arch_fp_save(struct arch_context *ctx);    // unit -> memory
@@ -62,14 +63,14 @@ u64 arch_timer_hz(void);
 void arch_timer_set(u64 tick); // interrupt at this tick (~0: never)
 
 // ---- interrupts: traps call up through the entries declared in kernel's trap.h
-u32 arch_irq_claim(void);         // number of the pending device interrupt, 0 none
+u32 arch_irq_claim(void); // number of the pending device interrupt, 0 none
 void arch_irq_complete(u32 irq);
 void arch_irq_enable(u32 irq, bool on);
 u32 arch_irq_max(void);
 
 // ---- harts
-void arch_ipi(u64 hart_mask);     // makes those harts enter the kernel
-void arch_idle(void);             // wait for an interrupt with interrupts on at the wait only; returns with them off
+void arch_ipi(u64 hart_mask); // makes those harts enter the kernel
+void arch_idle(void);         // wait for an interrupt with interrupts on at the wait only; returns with them off
 // arch_relax() inline: in loops that wait for another hart or the host
 // arch_spin_lock(u32 *), arch_spin_unlock(u32 *) inline: test and set; the lock orders what precedes it too
 

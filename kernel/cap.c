@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Capability tables and the derivation tree.
 //
-// Invariants: rights != 0 <=> the slot is in use <=> it holds one reference of its object; used == slots in use of the table;
-// the preorder lists: next/prev agree, depth grows by at most one from an element to the next. Absent leaves are the shared empty leaf, in which nothing is ever written.
+// Invariants: rights != 0 <=> the slot is in use <=> it holds one reference of its object; used == slots in use of the
+// table; the preorder lists: next/prev agree, depth grows by at most one from an element to the next. Absent leaves are
+// the shared empty leaf, in which nothing is ever written.
 #include <kernel/cap.h>
 #include <kernel/hart.h>
 
 // Work is counted in descendants looked at; a slot that goes is worth more.
-#define WORK_STEP 256
-#define WORK_SLOT 12
-#define LEAF_STEP 8 // leaves given back by one step: each is cleared
+#define WORK_STEP        256
+#define WORK_SLOT        12
+#define LEAF_STEP        8  // leaves given back by one step: each is cleared
 #define LEAF_TABLE_SHIFT 32 // word1 of an object frame: type:8 slot size:16, free above
 
 struct cap cap_empty_leaf[CAP_PER_LEAF];
@@ -119,8 +120,8 @@ void cap_move(struct captable *dct, struct cap *dst, struct captable *sct, struc
 	cap_clear(sct, src);
 }
 
-// What was derived from the slot stays, as children of the slot's parent: one level up, or a sibling that stands before the slot would
-// become their parent. CAP_REFS_MAX bounds the walk, which is added to *work.
+// What was derived from the slot stays, as children of the slot's parent: one level up, or a sibling that stands before
+// the slot would become their parent. CAP_REFS_MAX bounds the walk, which is added to *work.
 static void promote_descendants(struct cap *slot, u32 *work)
 {
 	const u16 depth = slot->depth;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The self-check: what mm/ can see (mm_check), then what only the kernel knows. At rest: everything is a violation that a healthy, quiet machine does not show.
+// The self-check: what mm/ can see (mm_check), then what only the kernel knows. At rest: everything is a violation that
+// a healthy, quiet machine does not show.
 #include <kernel/cap.h>
 #include <kernel/check.h>
 #include <kernel/ipc.h>

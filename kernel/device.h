@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Devices: a register range, an interrupt, and the pins that drivers hold for DMA. Made at boot, one for each node of the device tree.
+// Devices: a register range, an interrupt, and the pins that drivers hold for DMA. Made at boot, one for each node of
+// the device tree.
 #pragma once
 
 #include <kernel/ipc.h>
@@ -9,7 +10,7 @@ struct device {
 	paddr_t base;
 	u64 size;
 	u32 irq;
-	u32 pins;   // frames pinned in its name
+	u32 pins; // frames pinned in its name
 	u64 spare[4];
 };
 _Static_assert(sizeof(struct device) <= 64, "DEVICE slot");

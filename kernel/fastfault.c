@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The hot path of a page fault: the fault becomes a call to the window's pager, and the pager's reply carries the mapping. One trap and one
-// system call per fault. Same rules as fastpath.c: inlined, no stack frame, nothing written before every check has passed.
+// The hot path of a page fault: the fault becomes a call to the window's pager, and the pager's reply carries the
+// mapping. One trap and one system call per fault. Same rules as fastpath.c: inlined, no stack frame, nothing written
+// before every check has passed.
 //
-// Here it serves: 4K entries that are empty or present, and replies that fill an empty entry with one frame (zeroing it on the way) or replace a
-// leaf (copy on write: the copy, or the reuse of an exclusive page). The rest (tables to allocate, tokens, lists) takes the slow path:
-// kernel/fault.c and ipc_reply_map_recv.
+// Here it serves: 4K entries that are empty or present, and replies that fill an empty entry with one frame (zeroing it
+// on the way) or replace a leaf (copy on write: the copy, or the reuse of an exclusive page). The rest (tables to
+// allocate, tokens, lists) takes the slow path: kernel/fault.c and ipc_reply_map_recv.
 #include <kernel/fastpath.h>
 
 register struct thread *self asm(FASTPATH_SELF);
@@ -12,10 +13,12 @@ register u64 in_flow asm(FASTPATH_FLOW);
 register u64 in_reply asm(FASTPATH_REPLY);
 register u64 in_count asm(FASTPATH_COUNT);
 
-// What the fault message says about a present entry: kind, protection, exclusivity, whether the frame is of the window's pool.
+// What the fault message says about a present entry: kind, protection, exclusivity, whether the frame is of the
+// window's pool.
 static always_inline u64 fault_old(pte_t entry, const struct page *page, const struct window *w)
 {
-	return ENTRY_LEAF | (u64)pte_prot(entry) << 8 | (u64)(page->mapcount == 1) << 16 | (u64)(page->pool == w->pool->id) << 17;
+	return ENTRY_LEAF | (u64)pte_prot(entry) << 8 | (u64)(page->mapcount == 1) << 16 |
+	       (u64)(page->pool == w->pool->id) << 17;
 }
 
 void fastpath_fault(struct thread *t, u64 access, vaddr_t addr)
@@ -66,7 +69,8 @@ slow:
 }
 
 #define FAST_MAP \
-	(PROT_READ | PROT_WRITE | PROT_EXEC | MAP_ZERO | MAP_COPY | MAP_IF_EMPTY | MAP_IF_SAME | MAP_IF_EXCLUSIVE | MAP_TOUCH)
+	(PROT_READ | PROT_WRITE | PROT_EXEC | MAP_ZERO | MAP_COPY | MAP_IF_EMPTY | MAP_IF_SAME | MAP_IF_EXCLUSIVE | \
+	 MAP_TOUCH)
 #define NOT_FAST (PAGE_SWAPCACHE | PAGE_SECRET | PAGE_WRITEBACK)
 
 // May `page` fill the empty entry: it is nobody's yet, or has content that it keeps (a shared zero page, program text).
@@ -77,14 +81,16 @@ static always_inline bool fill_allowed(const struct page *page, pte_t entry, u64
 	return !page->mapcount || (!(flags & MAP_ZERO) && page->marks & PAGE_ZEROED && page->mapcount != ~0u);
 }
 
-// May `page` replace the entry, which must be a leaf of the source frame: the same page with another protection (COW reuse: exclusive), or a
-// fresh one that gets a copy of it (or zeroes, when the source is the page of zeroes).
+// May `page` replace the entry, which must be a leaf of the source frame: the same page with another protection (COW
+// reuse: exclusive), or a fresh one that gets a copy of it (or zeroes, when the source is the page of zeroes).
 static always_inline bool replace_allowed(const struct page *page, const struct page *source, pte_t entry, u64 flags)
 {
-	if (!source || !source->mapcount || source->marks & PAGE_SECRET || !pte_is_leaf(entry) || pte_is_device(entry) || pfn_to_page(pte_pfn(entry)) != source)
+	if (!source || !source->mapcount || source->marks & PAGE_SECRET || !pte_is_leaf(entry) ||
+	    pte_is_device(entry) || pfn_to_page(pte_pfn(entry)) != source)
 		return false;
 	if (flags & (MAP_COPY | MAP_ZERO))
-		return !page->mapcount && !page->pins && !(flags & MAP_IF_EXCLUSIVE) && (flags & (MAP_COPY | MAP_ZERO)) != (MAP_COPY | MAP_ZERO);
+		return !page->mapcount && !page->pins && !(flags & MAP_IF_EXCLUSIVE) &&
+		       (flags & (MAP_COPY | MAP_ZERO)) != (MAP_COPY | MAP_ZERO);
 	return page == source && (page->mapcount == 1 || !(flags & MAP_IF_EXCLUSIVE));
 }
 
@@ -109,7 +115,8 @@ void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame
 	// The window may have changed since: what it lost is not its pager's any more.
 	if (unlikely(client->fault_addr < w->start || client->fault_addr >= w->end))
 		goto slow;
-	// The frame: reference, pool and state in one compare; with nothing pending (swap cache, secrets): that is checked slowly.
+	// The frame: reference, pool and state in one compare; with nothing pending (swap cache, secrets): that is
+	// checked slowly.
 	struct page *page = frame_check(frame, pool->id, PAGE_OWNED);
 	pte_t *slot = aspace_slot(as, client->fault_addr);
 	if (unlikely(!page || page->marks & NOT_FAST || !slot || !(flags & PROT_READ)))
@@ -136,7 +143,8 @@ void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame
 			arch_page_clear_fast(page_address(page));
 		// Readable, as checked; said again so that the compiler sees that the entry cannot be an invalid one.
 		aspace_fill_slot(as, slot, page, flags | PROT_READ, word0, word1);
-		// No fence: the entry was invalid. A hart that caches invalid entries faults once more, and the slow path resolves that with one.
+		// No fence: the entry was invalid. A hart that caches invalid entries faults once more, and the slow
+		// path resolves that with one.
 	}
 	fastpath_wait(self, ep, 0);
 	client->in_fault = FAULT_NONE;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The hot three quarters of all system calls: call and reply_recv when the partner waits and nothing rare is going on.
 //
-// Compiled with the architecture's FASTPATH flags: the message words' registers, the flow, the reply word and the running thread (self) are
-// fixed and stay as the sender left them, so 0 and 8 words cost the same; callee-saved registers are free (trap.S has stored them and the
-// return reloads them). The build checks that these functions have no stack frame.
+// Compiled with the architecture's FASTPATH flags: the message words' registers, the flow, the reply word and the
+// running thread (self) are fixed and stay as the sender left them, so 0 and 8 words cost the same; callee-saved
+// registers are free (trap.S has stored them and the return reloads them). The build checks that these functions have
+// no stack frame.
 //
-// Nothing is written before every check has passed, so declining (trap_slow_*) is always possible: the slow path sees the registers untouched.
-// The gate word (hart.h) answers at once whether a more urgent thread is ready, tracing is on, or something else rare must be done.
+// Nothing is written before every check has passed, so declining (trap_slow_*) is always possible: the slow path sees
+// the registers untouched. The gate word (hart.h) answers at once whether a more urgent thread is ready, tracing is on,
+// or something else rare must be done.
 #include <kernel/fastpath.h>
 #include <kernel/trap.h>
 
@@ -75,7 +77,8 @@ void fastpath_reply_recv(u64 index, u64 label)
 	if (unlikely(!cap))
 		goto slow;
 	struct endpoint *ep = cap->obj;
-	// The low half of in_flow: a capability to send. Somebody waits to be received, or another server thread does: rare.
+	// The low half of in_flow: a capability to send. Somebody waits to be received, or another server thread does:
+	// rare.
 	if (unlikely(ep->senders || ep->signals || ep->receivers || (u32)in_flow))
 		goto slow;
 	struct thread *client = fastpath_reply_target(self, in_reply, ep);
@@ -98,7 +101,8 @@ slow:
 	trap_slow_reply_recv(index, label);
 }
 
-// An answer to a thread that is no more urgent than the server, which goes on: the thread is ready, with the answer in its context.
+// An answer to a thread that is no more urgent than the server, which goes on: the thread is ready, with the answer in
+// its context.
 void fastpath_reply(u64 index, u64 label)
 {
 	struct hart *hart = arch_hart();

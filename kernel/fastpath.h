@@ -5,8 +5,8 @@
 #include <kernel/cap.h>
 #include <kernel/ipc.h>
 
-// trap.S: the slow paths, entered with the user's registers as they were. They do not return, but are not declared so: only then does the
-// compiler jump to them instead of making a frame for a call.
+// trap.S: the slow paths, entered with the user's registers as they were. They do not return, but are not declared so:
+// only then does the compiler jump to them instead of making a frame for a call.
 void trap_slow_call(u64 index, u64 label);
 void trap_slow_reply_recv(u64 index, u64 label);
 void trap_slow_reply(u64 index, u64 label);
@@ -19,8 +19,8 @@ static always_inline void fastpath_decline(void)
 	arch_spin_unlock(&kernel_lock_word);
 }
 
-// May `t` be the next to run, here and now? Nothing more urgent and nothing rare waits (gate: tracing, an owed TLB flush), and the root register
-// value of its address space `as` is valid.
+// May `t` be the next to run, here and now? Nothing more urgent and nothing rare waits (gate: tracing, an owed TLB
+// flush), and the root register value of its address space `as` is valid.
 static always_inline bool fastpath_may_run(const struct thread *t, const struct aspace *as)
 {
 	return likely(arch_hart()->tlb.gate <= t->priority && as->root);
@@ -33,8 +33,9 @@ static always_inline void fastpath_leave(void)
 	arch_spin_unlock(&kernel_lock_word);
 }
 
-// The hart runs `to`, in `as`, from now on. The root register is written only when the address space differs (a write costs a TLB flush under
-// emulation). Processor time is not accounted: what a server does for a client by the fast paths is the client's time, as a system call's is.
+// The hart runs `to`, in `as`, from now on. The root register is written only when the address space differs (a write
+// costs a TLB flush under emulation). Processor time is not accounted: what a server does for a client by the fast
+// paths is the client's time, as a system call's is.
 static always_inline void fastpath_switch(const struct thread *from, struct thread *to, struct aspace *as)
 {
 	to->state = THREAD_RUNNING;

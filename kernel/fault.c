@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Faults and exceptions: calls made in the thread's name to the pager of the window the address lies in (exceptions, and addresses outside all windows: the pager of window 0).
+// Faults and exceptions: calls made in the thread's name to the pager of the window the address lies in (exceptions,
+// and addresses outside all windows: the pager of window 0).
 //
-// The message is made when it is delivered (fault_words), from the page tables as they are then: a fault that waited in a queue, or is
-// delivered again to a restarted pager, describes the entry as it is.
+// The message is made when it is delivered (fault_words), from the page tables as they are then: a fault that waited in
+// a queue, or is delivered again to a restarted pager, describes the entry as it is.
 #include <kernel/ipc.h>
 #include <kernel/trap.h>
 #include <lib/base/log.h>
@@ -33,7 +34,8 @@ static void fault_orphan(struct thread *t)
 {
 	if (t == init_thread)
 		panic("init: nobody serves its fault at %lx, pc %lx", t->fault_addr, ctx_pc(&t->ctx));
-	log_line("thread %s (%x): no pager for address %lx, pc %lx: stopped", t->name, object_id(t), t->fault_addr, ctx_pc(&t->ctx));
+	log_line("thread %s (%x): no pager for address %lx, pc %lx: stopped", t->name, object_id(t), t->fault_addr,
+		 ctx_pc(&t->ctx));
 	t->in_fault = FAULT_NONE;
 	t->state = THREAD_STOPPED;
 }

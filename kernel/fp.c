@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Lazy FP: the unit keeps the registers of its last user (hart->fp_owner) while others run with it off; only a second user's first FP
-// instruction moves registers. A context's FP-enable bit is set exactly while its thread is the owner.
+// Lazy FP: the unit keeps the registers of its last user (hart->fp_owner) while others run with it off; only a second
+// user's first FP instruction moves registers. A context's FP-enable bit is set exactly while its thread is the owner.
 #include <kernel/thread.h>
 
 static void fp_drop(struct hart *h)

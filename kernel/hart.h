@@ -10,33 +10,33 @@ struct aspace;
 
 #define HARTS 8
 
-// `tlb.gate`: everything that makes a fast path ineligible, in one word, compared with the priority of the thread to run:
-// bits 0-7 the best priority on the ready queue (0: none), higher bits rare conditions.
+// `tlb.gate`: everything that makes a fast path ineligible, in one word, compared with the priority of the thread to
+// run: bits 0-7 the best priority on the ready queue (0: none), higher bits rare conditions.
 #define GATE_TRACE (1ul << 8) // some trace group is on: the slow paths write events
 #define GATE_FENCE (1ul << 9) // this CPU's root register needs a fence with every write: only the slow path has it
 
 struct hart {
-	struct thread *cur;   // runs here; NULL: idle
-	u64 tmp;              // trap entry: one register while finding the thread
+	struct thread *cur; // runs here; NULL: idle
+	u64 tmp;            // trap entry: one register while finding the thread
 	u64 stack_top;
-	struct tlb_hart tlb;  // in the kernel or not, flushes owed, whose root is loaded
-	u64 flow;             // last run of flow ids given to a thread
+	struct tlb_hart tlb; // in the kernel or not, flushes owed, whose root is loaded
+	u64 flow;            // last run of flow ids given to a thread
 	u32 id;
-	u64 stamp;            // cycle counter up to which processor time is accounted
-	u64 entered;          // cycle counter at the last slow entry
-	struct thread *next;  // the most urgent thread that became READY in this entry (sched.c)
-	u64 ready_map;        // bit p: ready[p] not empty
+	u64 stamp;           // cycle counter up to which processor time is accounted
+	u64 entered;         // cycle counter at the last slow entry
+	struct thread *next; // the most urgent thread that became READY in this entry (sched.c)
+	u64 ready_map;       // bit p: ready[p] not empty
 	struct thread *ready[PRIORITIES];
-	struct thread *fp_owner; // whose registers are in the unit
+	struct thread *fp_owner;                    // whose registers are in the unit
 	struct trace_event *trace_next, *trace_end; // room in the trace packet being filled (trace.c); equal: none
-	u64 faults_spurious;  // resolved by the walk
-	u64 syscalls;         // system calls that took a slow path
-	u64 fault_calls[9];   // [n]: faults answered with n system calls of the pager (8: or more)
-	u32 entered_nr;       // system call of the current slow entry
-	u64 irq_off_max;      // most instructions in one entry, and the call that took them
+	u64 faults_spurious;                        // resolved by the walk
+	u64 syscalls;                               // system calls that took a slow path
+	u64 fault_calls[9]; // [n]: faults answered with n system calls of the pager (8: or more)
+	u32 entered_nr;     // system call of the current slow entry
+	u64 irq_off_max;    // most instructions in one entry, and the call that took them
 	u32 irq_off_nr;
-	u64 deadline_set;     // tick the timer is set to
-	bool slice_on;        // a time slice is running
+	u64 deadline_set; // tick the timer is set to
+	bool slice_on;    // a time slice is running
 	u64 slice_end;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The slow paths of IPC: complete, working on contexts. kernel/fastpath.c and fastfault.c do the common cases; whatever they decline lands here,
-// so every rule is in this file. State diagram: ipc.h.
+// The slow paths of IPC: complete, working on contexts. kernel/fastpath.c and fastfault.c do the common cases; whatever
+// they decline lands here, so every rule is in this file. State diagram: ipc.h.
 //
 // A function that makes the running thread wait sets its state; sched_exit then runs somebody else.
 #include <kernel/cap.h>
@@ -43,7 +43,8 @@ static err_t transfer_cap(struct thread *from, u64 slot, struct thread *to)
 	return cap_derive(to->captable, dst, src, src->rights, src->badge);
 }
 
-// `client` (WAIT_SEND, or about to wait) hands its request to `server`, which becomes READY unless it is the one running.
+// `client` (WAIT_SEND, or about to wait) hands its request to `server`, which becomes READY unless it is the one
+// running.
 static void deliver_request(struct thread *client, struct thread *server, struct endpoint *ep)
 {
 	u64 label = ctx_reg(&client->ctx, R_LABEL);
@@ -74,7 +75,8 @@ static void deliver_signals(struct thread *t, u64 bits)
 	set_words(t, 1, NOTIFY_LABEL, &bits, 1);
 }
 
-// The running thread (or a faulting one) puts its request to an endpoint: a waiting server takes it at once, else it queues.
+// The running thread (or a faulting one) puts its request to an endpoint: a waiting server takes it at once, else it
+// queues.
 static void request(struct thread *t, struct endpoint *ep)
 {
 	struct thread *server = ep->receivers;
@@ -220,7 +222,8 @@ void ipc_reply(struct thread *self)
 	ctx_set_status(&self->ctx, err);
 }
 
-// The mapping that a fault's answer carries. Authority: the reply word (this fault, in a window whose pager listens on `ep`) and the pool.
+// The mapping that a fault's answer carries. Authority: the reply word (this fault, in a window whose pager listens on
+// `ep`) and the pool.
 static err_t map_for_fault(struct thread *self, struct thread *client, struct endpoint *ep)
 {
 	struct arch_context *ctx = &self->ctx;
@@ -271,8 +274,8 @@ void ipc_reply_map_recv(struct thread *self)
 		receive(self, ep, 0, 0);
 }
 
-// Requests that were received and not answered, one a call, by growing object id of the thread that waits: the first one above `after`, so
-// that a walk neither repeats nor skips when threads come and go meanwhile.
+// Requests that were received and not answered, one a call, by growing object id of the thread that waits: the first
+// one above `after`, so that a walk neither repeats nor skips when threads come and go meanwhile.
 static struct thread *next_open(struct endpoint *ep, u32 after)
 {
 	struct thread *best = NULL;
@@ -304,7 +307,8 @@ void ipc_recv(struct thread *self)
 void ipc_notify(struct thread *self)
 {
 	struct cap *cap;
-	err_t err = cap_find(self->captable, ctx_reg(&self->ctx, R_CAP), RIGHT_NOTIFICATION_NOTIFY, RIGHTS_NOTIFICATION, &cap);
+	err_t err = cap_find(self->captable, ctx_reg(&self->ctx, R_CAP), RIGHT_NOTIFICATION_NOTIFY, RIGHTS_NOTIFICATION,
+			     &cap);
 	ctx_set_status(&self->ctx, err);
 	if (!err)
 		notification_signal(cap->obj, ctx_reg(&self->ctx, R_LABEL));
@@ -313,7 +317,8 @@ void ipc_notify(struct thread *self)
 void ipc_wait(struct thread *self)
 {
 	struct cap *cap;
-	err_t err = cap_find(self->captable, ctx_reg(&self->ctx, R_CAP), RIGHT_NOTIFICATION_WAIT, RIGHTS_NOTIFICATION, &cap);
+	err_t err = cap_find(self->captable, ctx_reg(&self->ctx, R_CAP), RIGHT_NOTIFICATION_WAIT, RIGHTS_NOTIFICATION,
+			     &cap);
 	u64 flags = IPC_FLAGS(&self->ctx);
 	struct notification *n = err ? NULL : cap->obj;
 	if (!err && n->bits) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Endpoints and notifications.
 //
-// Endpoint: senders and receivers are never both queued. Queues are ordered by priority, first come first served within one.
+// Endpoint: senders and receivers are never both queued. Queues are ordered by priority, first come first served within
+// one.
 //	caller                     endpoint                    server
 //	call ----------------------> receivers not empty? -----> resumes with the request; caller WAIT_REPLY
 //	     ----------------------> else queued, WAIT_SEND ---> a later receive takes the most urgent one
-//	resumes <------------------------------------------------ reply(word): word == caller's, caller WAIT_REPLY on an endpoint
-//	                                                          that the replier has RECV on
+//	resumes <------------------------------------------------ reply(word): word == caller's, caller WAIT_REPLY on an
+// endpoint 	                                                          that the replier has RECV on
 // A bound notification with bits pending ends the next receive before any sender does.
 #pragma once
 
@@ -16,7 +17,7 @@ struct endpoint {
 	struct object obj;
 	struct thread *receivers; // head of a circular list, NULL
 	struct thread *senders;
-	u64 signals;              // bits of the bound notification that wait for a receive
+	u64 signals; // bits of the bound notification that wait for a receive
 	struct notification *bound;
 };
 _Static_assert(sizeof(struct endpoint) <= 64, "ENDPOINT slot");
@@ -31,8 +32,9 @@ _Static_assert(sizeof(struct notification) <= 64, "NOTIFICATION slot");
 
 #define REPLY_NEXT (1ul << 32) // one call number
 
-// The thread this reply word may answer on `ep`, or NULL (STALE). Reads no more than struct page and the thread itself: a freed slot is zeroed
-// (state THREAD_NONE), so no guessed word names anything but a thread that waits on `ep` for exactly this answer.
+// The thread this reply word may answer on `ep`, or NULL (STALE). Reads no more than struct page and the thread itself:
+// a freed slot is zeroed (state THREAD_NONE), so no guessed word names anything but a thread that waits on `ep` for
+// exactly this answer.
 static always_inline struct thread *reply_target(u64 word, const struct endpoint *ep)
 {
 	u64 id = (u32)word;
@@ -48,9 +50,10 @@ static always_inline struct thread *reply_target(u64 word, const struct endpoint
 	return t;
 }
 
-// The thread a reply word names. Mostly it is the one that was delivered last, which `serving` remembers for as long as it lives: then no
-// struct page has to be asked whether the word names a thread at all.
-static always_inline struct thread *fastpath_reply_target(const struct thread *server, u64 word, const struct endpoint *ep)
+// The thread a reply word names. Mostly it is the one that was delivered last, which `serving` remembers for as long as
+// it lives: then no struct page has to be asked whether the word names a thread at all.
+static always_inline struct thread *fastpath_reply_target(const struct thread *server, u64 word,
+							  const struct endpoint *ep)
 {
 	struct thread *t = server->serving;
 	if (unlikely(!t || t->reply != word || t->state != THREAD_WAIT_REPLY || t->wait != ep))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Interrupts become bits of a driver's notification. The line stays masked from delivery until the driver acknowledges, so a device that
-// shouts cannot starve the machine.
+// Interrupts become bits of a driver's notification. The line stays masked from delivery until the driver acknowledges,
+// so a device that shouts cannot starve the machine.
 #include <kernel/device.h>
 #include <kernel/trap.h>
 

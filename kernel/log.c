@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Lines for people. They are rare (boot, kills, violations, panics), so each byte goes to the port of last resort as it comes.
+// Lines for people. They are rare (boot, kills, violations, panics), so each byte goes to the port of last resort as it
+// comes.
 #include <kernel/log.h>
 
 #include <arch/arch.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The kernel log: the last 8 KiB of lines stay in memory; until the console driver owns the serial port they are printed too.
+// The kernel log: the last 8 KiB of lines stay in memory; until the console driver owns the serial port they are
+// printed too.
 #pragma once
 
 #include <lib/base/log.h>

@@ -53,7 +53,8 @@ static void start_trace(void)
 		arch_page_clear(page_address(&page[i]));
 	}
 	mem.reserved += 1ul << order;
-	trace_init(page_address(page), ((u64)PAGE_SIZE << order) - PAGE_SIZE, cmdline_number("trace_wait", 0), trace_groups());
+	trace_init(page_address(page), ((u64)PAGE_SIZE << order) - PAGE_SIZE, cmdline_number("trace_wait", 0),
+		   trace_groups());
 }
 
 // A frame of the root pool, for objects that exist from boot.
@@ -108,7 +109,8 @@ static void start_init(const struct arch_boot *boot, struct pool *root)
 	struct aspace *as = boot_object(root, TYPE_ASPACE);
 	struct thread *t = boot_object(root, TYPE_THREAD);
 	void *leaf;
-	if (object_make(root, boot_object_frame(root), 0, TYPE_CAPLEAF, 0, NULL, &leaf) || captable_add_leaf(ct, 0, leaf))
+	if (object_make(root, boot_object_frame(root), 0, TYPE_CAPLEAF, 0, NULL, &leaf) ||
+	    captable_add_leaf(ct, 0, leaf))
 		panic("boot: capability leaf of init");
 	objects_alive--; // counted with its table
 	give(ct, SLOT_SELF_POOL, root, TYPE_POOL, RIGHTS_POOL);
@@ -132,13 +134,13 @@ static void start_init(const struct arch_boot *boot, struct pool *root)
 
 _Noreturn void kernel_main(const struct arch_boot *boot)
 {
-	start_first_hart(boot);                // traps have somewhere to go
-	boot_devtree(boot->devtree);           // what machine is this
-	boot_memory(boot);                     // our own page tables, the frame table, the buddy
-	start_trace();                         // from here on everything can be watched
-	struct pool *root = boot_root_pool();  // every frame belongs to somebody
-	start_init(boot, root);                // the first process
+	start_first_hart(boot);               // traps have somewhere to go
+	boot_devtree(boot->devtree);          // what machine is this
+	boot_memory(boot);                    // our own page tables, the frame table, the buddy
+	start_trace();                        // from here on everything can be watched
+	struct pool *root = boot_root_pool(); // every frame belongs to somebody
+	start_init(boot, root);               // the first process
 	boot_cycles = arch_cycles();
 	kernel_lock();
-	sched_exit();                          // and never come back
+	sched_exit(); // and never come back
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Kernel objects above mm/: making them by type, and their death with the last reference.
 //
-// A reference is a capability or a kernel pointer that must not dangle: thread -> table, address space; window -> pager, pool;
-// address space, pool -> pool that pays; pool -> notification.
+// A reference is a capability or a kernel pointer that must not dangle: thread -> table, address space; window ->
+// pager, pool; address space, pool -> pool that pays; pool -> notification.
 //
-//	alive --last reference dropped by a call--> dying (steps while the call's reference is held: AGAIN, call again) --> slot free
-//	      --last reference dropped by a death--> dead (on the graveyard, refs is the link) --graveyard_step--> slot free
-//	                                              (a pool in use: stuck, until the next death or argument page that goes)
-// A death that would cause another death buries it instead of recursing: tables in tables in tables cannot overflow the kernel's stack.
+//	alive --last reference dropped by a call--> dying (steps while the call's reference is held: AGAIN, call again)
+//--> slot free
+//	      --last reference dropped by a death--> dead (on the graveyard, refs is the link) --graveyard_step--> slot
+// free 	                                              (a pool in use: stuck, until the next death or argument
+// page that goes) A death that would cause another death buries it instead of recursing: tables in tables in tables
+// cannot overflow the kernel's stack.
 #include <kernel/cap.h>
 #include <kernel/device.h>
 #include <kernel/ipc.h>
@@ -23,7 +25,7 @@ void object_ref(void *obj)
 	o->refs++;
 }
 
-u32 graveyard; // object id of the first dead one, 0 none
+u32 graveyard;                // object id of the first dead one, 0 none
 static u32 graveyard_last;    // and of the last one
 static u32 stuck, stuck_last; // dead pools whose frames others still use, linked like the graveyard
 static bool burying;          // a death is under way: what dies of it is buried
@@ -180,7 +182,8 @@ bool graveyard_step(void)
 	err_t err = object_end(o);
 	if (!err)
 		return true;
-	// A pool that is swept and not empty waits until something lets go of its frames: to sweep it at every exit would slow down everybody.
+	// A pool that is swept and not empty waits until something lets go of its frames: to sweep it at every exit
+	// would slow down everybody.
 	if (err == -ERR_BUSY && o->type == TYPE_POOL) {
 		stick(o);
 		return true;
@@ -195,12 +198,9 @@ static const struct {
 	u16 size;
 	u32 rights;
 } kinds[] = {
-	[TYPE_POOL] = { 256, RIGHTS_POOL },
-	[TYPE_CAPTABLE] = { 512, RIGHTS_CAPTABLE },
-	[TYPE_ASPACE] = { 1024, RIGHTS_ASPACE },
-	[TYPE_THREAD] = { 1024, RIGHTS_THREAD },
-	[TYPE_ENDPOINT] = { 64, RIGHTS_ENDPOINT },
-	[TYPE_NOTIFICATION] = { 64, RIGHTS_NOTIFICATION },
+	[TYPE_POOL] = { 256, RIGHTS_POOL },        [TYPE_CAPTABLE] = { 512, RIGHTS_CAPTABLE },
+	[TYPE_ASPACE] = { 1024, RIGHTS_ASPACE },   [TYPE_THREAD] = { 1024, RIGHTS_THREAD },
+	[TYPE_ENDPOINT] = { 64, RIGHTS_ENDPOINT }, [TYPE_NOTIFICATION] = { 64, RIGHTS_NOTIFICATION },
 	[TYPE_CAPLEAF] = { PAGE_SIZE, 0 },
 };
 

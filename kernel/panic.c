@@ -14,7 +14,8 @@
 
 static void show_event(const struct trace_event *e)
 {
-	log_line("  %12lu %-14s thread %x flow %lx: %lx %lx %lx", e->time, event_name(e->id), e->thread, e->flow, e->a, e->b, e->c);
+	log_line("  %12lu %-14s thread %x flow %lx: %lx %lx %lx", e->time, event_name(e->id), e->thread, e->flow, e->a,
+		 e->b, e->c);
 }
 
 static void show_backtrace(void)
@@ -38,7 +39,8 @@ _Noreturn void panic(const char *fmt, ...)
 		again = true;
 		const struct thread *t = arch_hart()->cur;
 		if (t)
-			log_line("thread %s (%x), pc %lx, system call or entry %x", t->name, object_id(t), ctx_pc(&t->ctx), arch_hart()->entered_nr);
+			log_line("thread %s (%x), pc %lx, system call or entry %x", t->name, object_id(t),
+				 ctx_pc(&t->ctx), arch_hart()->entered_nr);
 		show_backtrace();
 		trace_tail(16, show_event);
 		trace_stop();

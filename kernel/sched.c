@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Fixed-priority preemptive scheduling, round robin within a priority. One ready queue set per hart.
 //
-// Invariants: ready_map bit p == ready[p] not empty; the low byte of the gate is the highest such p (0: none; priority 0 never runs before
-// idle, so 0 is no loss); hart->cur is RUNNING and on no queue. hart->next is the most urgent thread that became READY since the kernel was
-// entered, on no queue: mostly it runs next, and never pays for a queue. It is NULL outside the kernel.
+// Invariants: ready_map bit p == ready[p] not empty; the low byte of the gate is the highest such p (0: none; priority
+// 0 never runs before idle, so 0 is no loss); hart->cur is RUNNING and on no queue. hart->next is the most urgent
+// thread that became READY since the kernel was entered, on no queue: mostly it runs next, and never pays for a queue.
+// It is NULL outside the kernel.
 #include <kernel/fastpath.h>
 #include <kernel/ipc.h>
 #include <kernel/object.h>
@@ -136,7 +137,8 @@ static void sched_switch(struct hart *h, struct thread *next)
 	h->cur = next;
 }
 
-// The root register follows the thread. An ASID that was recycled is found again here (root 0), also for the address space that is loaded.
+// The root register follows the thread. An ASID that was recycled is found again here (root 0), also for the address
+// space that is loaded.
 static void sched_load(struct hart *h, struct aspace *as)
 {
 	if (h->tlb.as == as && as->root)

@@ -5,7 +5,8 @@
 #include <mm/frame.h>
 
 // The references a window holds are taken before it is set and dropped when it is replaced.
-static err_t window_set(struct thread *self, struct aspace *as, u64 index, u64 start, u64 end, u64 pager, u64 pool, u64 flags)
+static err_t window_set(struct thread *self, struct aspace *as, u64 index, u64 start, u64 end, u64 pager, u64 pool,
+			u64 flags)
 {
 	if (index >= WINDOWS)
 		return -ERR_INVAL;
@@ -85,8 +86,8 @@ err_t sys_aspace_ctl(struct thread *self, struct cap *cap, u64 op, u64 a, u64 b,
 	return -ERR_INVAL;
 }
 
-err_t sys_map(struct thread *self, struct cap *cap, u64 va, struct cap *pool, u64 frame, u64 count, u64 prot, u64 source, u64 word0, u64 word1,
-	      u64 *out)
+err_t sys_map(struct thread *self, struct cap *cap, u64 va, struct cap *pool, u64 frame, u64 count, u64 prot,
+	      u64 source, u64 word0, u64 word1, u64 *out)
 {
 	bool list = count > 1 && !(prot & MAP_RUN);
 	if (count > BATCH || (list && !self->argument) || prot & MAP_DEVICE)
@@ -106,14 +107,16 @@ err_t sys_map(struct thread *self, struct cap *cap, u64 va, struct cap *pool, u6
 	return aspace_map(cap->obj, &rq, &out[0]);
 }
 
-err_t sys_unmap(struct thread *self, struct cap *cap, u64 va, u64 count, struct cap *pool, u64 flags, u64 token, u64 *out)
+err_t sys_unmap(struct thread *self, struct cap *cap, u64 va, u64 count, struct cap *pool, u64 flags, u64 token,
+		u64 *out)
 {
 	struct unmap_result r = { 0 };
 	if (flags & UNMAP_TOKENS && !self->argument)
 		return -ERR_INVAL;
 	if (flags & UNMAP_FREE && !pool)
 		return -ERR_BADCAP;
-	err_t err = aspace_unmap(cap->obj, cap_window(cap), va, count, pool ? pool->obj : NULL, flags, token, self->argument, &r);
+	err_t err = aspace_unmap(cap->obj, cap_window(cap), va, count, pool ? pool->obj : NULL, flags, token,
+				 self->argument, &r);
 	out[0] = r.done;
 	out[1] = r.removed;
 	out[2] = r.freed;
@@ -140,7 +143,8 @@ err_t sys_clone(struct thread *self, struct cap *dst, u64 dva, struct cap *src, 
 {
 	if (!self->argument)
 		return -ERR_INVAL;
-	return aspace_clone(dst->obj, cap_window(dst), dva, src->obj, cap_window(src), sva, count, op, self->argument, &out[0], &out[1], &out[2]);
+	return aspace_clone(dst->obj, cap_window(dst), dva, src->obj, cap_window(src), sva, count, op, self->argument,
+			    &out[0], &out[1], &out[2]);
 }
 
 err_t sys_evict(struct thread *self, struct cap *pool, u64 frame, u64 token, u64 count, u64 flags, u64 *out)

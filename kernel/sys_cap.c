@@ -17,7 +17,8 @@ static err_t mint_badge(const struct cap *src, u64 badge, u64 *out)
 	return 0;
 }
 
-err_t sys_cap_copy(struct thread *self, struct cap *dcap, u64 dslot, struct cap *scap, u64 sslot, u64 rights, u64 badge, u64 op)
+err_t sys_cap_copy(struct thread *self, struct cap *dcap, u64 dslot, struct cap *scap, u64 sslot, u64 rights, u64 badge,
+		   u64 op)
 {
 	(void)self;
 	struct captable *dct = dcap->obj, *sct = scap->obj;
@@ -94,8 +95,8 @@ static err_t create_leaf(struct pool *pool, frame_t frame, struct captable *ct, 
 	return captable_add_leaf(ct, index, *obj);
 }
 
-err_t sys_object_create(struct thread *self, struct cap *pool_cap, u64 frame, u64 slot, u64 type, struct cap *dst, u64 dst_slot, u64 arg,
-			u64 *out)
+err_t sys_object_create(struct thread *self, struct cap *pool_cap, u64 frame, u64 slot, u64 type, struct cap *dst,
+			u64 dst_slot, u64 arg, u64 *out)
 {
 	struct pool *pool = pool_cap->obj;
 	void *obj;

@@ -5,7 +5,8 @@
 #include <kernel/syscall.h>
 #include <mm/frame.h>
 
-// Frames of one call, so that interrupts are off for less than 20,000 instructions: a free may merge through all orders.
+// Frames of one call, so that interrupts are off for less than 20,000 instructions: a free may merge through all
+// orders.
 #define FREE_STEP 32
 #define MOVE_STEP 96
 
@@ -101,7 +102,8 @@ err_t sys_frame_move(struct thread *self, struct cap *from, struct cap *to, u64 
 	if (!count || count > BATCH || (!frame && !self->argument))
 		return -ERR_INVAL;
 	for (; out[0] < MIN(count, (u64)MOVE_STEP); out[0]++) {
-		// A run: the frames after the first are named by place; their generations are read from struct page, since the pool is the authority.
+		// A run: the frames after the first are named by place; their generations are read from struct page,
+		// since the pool is the authority.
 		u64 pfn = (u32)frame + out[0];
 		if (frame && pfn >= mem.limit)
 			return -ERR_INVAL;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The slow entry of every system call: decode (generated), rights (generated), act (sys_*.c), finish. IPC works on registers itself.
+// The slow entry of every system call: decode (generated), rights (generated), act (sys_*.c), finish. IPC works on
+// registers itself.
 #include <kernel/ipc.h>
 #include <kernel/syscall.h>
 #include <kernel/trap.h>

@@ -6,7 +6,8 @@
 
 struct thread *thread_list;
 
-// Flow ids: hart, then a number for each run of flows, then a count. A run of one (step 0) is a thread that was told what to carry.
+// Flow ids: hart, then a number for each run of flows, then a count. A run of one (step 0) is a thread that was told
+// what to carry.
 void thread_set_flow(struct thread *t, u64 flow)
 {
 	struct hart *h = arch_hart();
@@ -16,7 +17,8 @@ void thread_set_flow(struct thread *t, u64 flow)
 	t->flow_step = flow ? 0 : 1;
 }
 
-// Call numbers of a reused slot go on above those of the thread that had it: a reply word somebody still holds stays stale.
+// Call numbers of a reused slot go on above those of the thread that had it: a reply word somebody still holds stays
+// stale.
 static u32 call_epoch;
 
 void thread_init(struct thread *t)

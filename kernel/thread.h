@@ -3,12 +3,15 @@
 //
 //	         thread_ctl START                      dispatch
 //	STOPPED ------------------> READY <---------------------------> RUNNING (hart->cur)
-//	   ^                          ^                                   |  call: no receiver      -> WAIT_SEND (on ep->senders)
-//	   | STOP, KILL (from any)    | reply, message, bits, deadline    |  call: receiver, fault  -> WAIT_REPLY (on no queue)
-//	   +---- any state            +-----------------------------------+  recv                   -> WAIT_RECV (on ep->receivers)
-//	                                                                     wait                   -> WAIT_NOTIFY (on notification)
-// Invariants: a thread is on at most one queue, the one its state names; WAIT_REPLY: `wait` is the endpoint the request went to and
-// `reply` its reply word; a thread that is not RUNNING has its registers in `ctx`, FP in `ctx` unless a hart's fp_owner.
+//	   ^                          ^                                   |  call: no receiver      -> WAIT_SEND (on
+// ep->senders) 	   | STOP, KILL (from any)    | reply, message, bits, deadline    |  call: receiver, fault  ->
+// WAIT_REPLY (on no queue)
+//	   +---- any state            +-----------------------------------+  recv                   -> WAIT_RECV (on
+// ep->receivers) 	                                                                     wait                   ->
+// WAIT_NOTIFY (on notification)
+// Invariants: a thread is on at most one queue, the one its state names; WAIT_REPLY: `wait` is the endpoint the request
+// went to and `reply` its reply word; a thread that is not RUNNING has its registers in `ctx`, FP in `ctx` unless a
+// hart's fp_owner.
 #pragma once
 
 #include <kernel/hart.h>
@@ -38,31 +41,32 @@ struct thread {
 	struct arch_context ctx;
 	u8 state;
 	u8 priority;
-	u8 in_fault;      // FAULT_*: the request is a fault: registers are complete, the reply resumes the instruction
+	u8 in_fault; // FAULT_*: the request is a fault: registers are complete, the reply resumes the instruction
 	u8 killed;
-	u64 reply;        // reply word of the current or last request: call number << 32 | object id
-	struct thread *serving; // whose request a fast path delivered to it last (reply_target); cleared when that thread dies
-	void *wait;       // endpoint or notification it waits on
+	u64 reply; // reply word of the current or last request: call number << 32 | object id
+	struct thread *
+		serving; // whose request a fast path delivered to it last (reply_target); cleared when that thread dies
+	void *wait;      // endpoint or notification it waits on
 	struct captable *captable;
 	struct aspace *aspace;
 	struct thread *next, *prev; // the queue it is on
-	u64 flow;         // flow it works for (kept while tracing)
-	u64 flow_next;    // flow of its next fault or outermost call
-	u64 flow_step;    // 1; 0: thread_ctl FLOW said which to carry
-	u64 badge;        // WAIT_SEND: badge its request carries
-	u64 *argument;    // argument page in the direct map, NULL
+	u64 flow;                   // flow it works for (kept while tracing)
+	u64 flow_next;              // flow of its next fault or outermost call
+	u64 flow_step;              // 1; 0: thread_ctl FLOW said which to carry
+	u64 badge;                  // WAIT_SEND: badge its request carries
+	u64 *argument;              // argument page in the direct map, NULL
 	frame_t argument_frame;
-	u64 fault_addr;   // FAULT_PAGE: address; FAULT_EXCEPTION: value
-	u32 fault_access; // FAULT_PAGE: ACCESS_*; FAULT_EXCEPTION: EXC_*
-	const struct window *fault_window; // of `aspace`, which lives as long as the thread
-	u64 recv_slot;    // WAIT_RECV, WAIT_REPLY: slot for a capability that comes, 0 none
-	u64 send_slot;    // WAIT_SEND: capability it sends
-	struct notification *bound; // notification whose bits end its receive
-	u64 deadline;     // tick; 0: none
+	u64 fault_addr;                         // FAULT_PAGE: address; FAULT_EXCEPTION: value
+	u32 fault_access;                       // FAULT_PAGE: ACCESS_*; FAULT_EXCEPTION: EXC_*
+	const struct window *fault_window;      // of `aspace`, which lives as long as the thread
+	u64 recv_slot;                          // WAIT_RECV, WAIT_REPLY: slot for a capability that comes, 0 none
+	u64 send_slot;                          // WAIT_SEND: capability it sends
+	struct notification *bound;             // notification whose bits end its receive
+	u64 deadline;                           // tick; 0: none
 	struct thread *timer_next, *timer_prev; // on the hart's deadline list
-	u64 cycles;       // processor time, accounted at slow switches
-	u64 started;      // cycle counter when it was switched to
-	u64 fault_calls;  // pager: system calls since it took a fault
+	u64 cycles;                             // processor time, accounted at slow switches
+	u64 started;                            // cycle counter when it was switched to
+	u64 fault_calls;                        // pager: system calls since it took a fault
 	struct thread *all_next, *all_prev;
 	struct hart *hart;
 	char name[16];
@@ -73,7 +77,7 @@ extern struct thread *thread_list;
 extern struct thread *init_thread; // the machine ends with it
 
 void thread_init(struct thread *t);
-#define FLOW_RUN (1ul << 28) // flows a thread starts before its numbers meet another's
+#define FLOW_RUN (1ul << 28)                      // flows a thread starts before its numbers meet another's
 void thread_set_flow(struct thread *t, u64 flow); // thread_ctl FLOW
 
 static always_inline u64 thread_new_flow(struct thread *t)
@@ -90,23 +94,23 @@ void thread_unwait(struct thread *t);
 void thread_destroy(struct thread *t);
 
 // fault.c
-void fault_deadline(struct thread *t);         // its pager did not answer in time: ask the window's fallback
+void fault_deadline(struct thread *t); // its pager did not answer in time: ask the window's fallback
 void fault_words(const struct thread *t, u64 *label, u64 words[6]);
 
 // sched.c
-void sched_ready(struct thread *t);            // make READY
-void sched_remove(struct thread *t);           // off the ready queue
-_Noreturn void sched_exit(void);               // leave the kernel: the best thread runs
+void sched_ready(struct thread *t);  // make READY
+void sched_remove(struct thread *t); // off the ready queue
+_Noreturn void sched_exit(void);     // leave the kernel: the best thread runs
 void sched_set_priority(struct thread *t, u8 priority);
-void sched_preempt(void);                      // current to the tail of its queue (time slice over)
+void sched_preempt(void); // current to the tail of its queue (time slice over)
 
 // timer.c
 void timer_arm(struct thread *t, u64 deadline_ns); // absolute, in nanoseconds of the time counter
-void timer_arm_in(struct thread *t, u64 ns);   // from now
+void timer_arm_in(struct thread *t, u64 ns);       // from now
 void timer_cancel(struct thread *t);
-void timer_update(struct hart *h);             // set the hardware to the next deadline or slice end
+void timer_update(struct hart *h); // set the hardware to the next deadline or slice end
 void timer_interrupt(void);
 
 // fp.c
-void fp_take(struct thread *t);                // the running thread used the unit while it was off
-void fp_evict(struct thread *t);               // its registers to memory
+void fp_take(struct thread *t);  // the running thread used the unit while it was off
+void fp_evict(struct thread *t); // its registers to memory

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Deadlines of waits and time slices. The deadline list is sorted; it is as long as the number of threads that sleep.
 //
-// The hardware timer is only ever moved to an earlier tick: a later one costs an early interrupt that finds nothing to do, which is cheaper
-// than a firmware call on every switch.
+// The hardware timer is only ever moved to an earlier tick: a later one costs an early interrupt that finds nothing to
+// do, which is cheaper than a firmware call on every switch.
 #include <kernel/ipc.h>
 #include <kernel/trap.h>
 
@@ -62,8 +62,8 @@ void timer_cancel(struct thread *t)
 	t->timer_next = t->timer_prev = NULL;
 }
 
-// A slice runs from when somebody first waits for the processor until it expires, also when nobody waits any more: the fast paths may then
-// queue a thread without asking for a timer.
+// A slice runs from when somebody first waits for the processor until it expires, also when nobody waits any more: the
+// fast paths may then queue a thread without asking for a timer.
 void timer_update(struct hart *h)
 {
 	u64 next = deadlines ? deadlines->deadline : ~0ul;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Trace rings. Each hart writes 48-byte records into packets of 4 KiB; each packet is a complete CTF 1.8 packet, so the host copies pages and is done.
+// Trace rings. Each hart writes 48-byte records into packets of 4 KiB; each packet is a complete CTF 1.8 packet, so the
+// host copies pages and is done.
 //
-//	packet n of the ring:  free (n < tail + packets) -> being filled -> complete (head = n + 1) -> taken by the host (tail = n + 1)
-// Invariants: head - tail <= packets of the ring; the host reads packets below head only; the packet being filled has its records at
-// [first record, hart->trace_next) and is closed when the next event finds no room in it.
-// Ring full at the start of a packet: with `wait` the kernel waits for the host (make trace: no event is ever lost), else events are
+//	packet n of the ring:  free (n < tail + packets) -> being filled -> complete (head = n + 1) -> taken by the host
+//(tail = n + 1)
+// Invariants: head - tail <= packets of the ring; the host reads packets below head only; the packet being filled has
+// its records at [first record, hart->trace_next) and is closed when the next event finds no room in it. Ring full at
+// the start of a packet: with `wait` the kernel waits for the host (make trace: no event is ever lost), else events are
 // dropped and counted, and the count travels in the next packet's context.
 #include <kernel/hart.h>
 #include <kernel/thread.h>
@@ -139,7 +141,8 @@ static __attribute__((noinline)) void trace_write_next(u32 id, u64 a, u64 b, u64
 		trace_write(id, a, b, c);
 }
 
-// Hot while tracing: budget 40 instructions with the call (make bench: trace_event_on). The rare case is a jump, so that this has no frame to fill.
+// Hot while tracing: budget 40 instructions with the call (make bench: trace_event_on). The rare case is a jump, so
+// that this has no frame to fill.
 void trace_write(u32 id, u64 a, u64 b, u64 c)
 {
 	struct hart *h = arch_hart();

@@ -158,8 +158,8 @@ static always_inline pte_t aspace_leaf(struct page *page, u64 flags, u64 word0, 
 	return e;
 }
 
-// Write a leaf in place of the 4K leaf of `from` that the slot of aspace_slot holds. The caller has checked everything and
-// flushes.
+// Write a leaf in place of the 4K leaf of `from` that the slot of aspace_slot holds. The caller has checked everything
+// and flushes.
 static always_inline void aspace_replace_slot(pte_t *slot, struct page *from, struct page *page, u64 flags, u64 word0,
 					      u64 word1)
 {

@@ -25,9 +25,9 @@ u32 zones;
 #define WORK_ALLOC  18000
 #define WORK_BLOCK  260 // to find a block; single frames that are not zeroed come out of larger ones
 #define WORK_SINGLE 40
-#define WORK_FRAME  16  // to make a frame the pool's
+#define WORK_FRAME  16 // to make a frame the pool's
 #define WORK_ZERO   540
-#define ZERO_ORDER  5   // 2^5 == BATCH_FILL: larger blocks are LAZY
+#define ZERO_ORDER  5 // 2^5 == BATCH_FILL: larger blocks are LAZY
 _Static_assert(1 << ZERO_ORDER == BATCH_FILL, "a block that is zeroed must fit into one call");
 _Static_assert(ALLOC_NOZERO == 1 && ALLOC_LAZY == 2 && ALLOC_MOVABLE == 4 && ALLOC_RUN == 8, "ALLOC_ALL");
 #define ALLOC_ALL (ALLOC_NOZERO | ALLOC_LAZY | ALLOC_MOVABLE | ALLOC_RUN)
@@ -134,7 +134,8 @@ static bool block_alloc(struct pool *pool, u32 order, u64 frames, u64 flags, fra
 	return true;
 }
 
-// Many single frames at once: out of larger blocks, which costs one search for up to 32. Returns how many; the caller goes on one by one.
+// Many single frames at once: out of larger blocks, which costs one search for up to 32. Returns how many; the caller
+// goes on one by one.
 #define SINGLES_MIN 8
 static u64 singles_alloc(struct pool *pool, u64 count, u64 flags, frame_t *out)
 {

@@ -145,7 +145,8 @@ struct plain {
 // Zero a frame on the way: it is nobody's yet, and this call has not done enough.
 static bool plain_zero(struct mapper *m, struct page *page)
 {
-	if (page->mapcount || page->marks & (PAGE_WRITEBACK | PAGE_SWAPCACHE) || m->filled >= BATCH_FILL || m->work <= 0)
+	if (page->mapcount || page->marks & (PAGE_WRITEBACK | PAGE_SWAPCACHE) || m->filled >= BATCH_FILL ||
+	    m->work <= 0)
 		return false;
 	arch_page_clear(page_address(page));
 	page->marks |= PAGE_ZEROED;

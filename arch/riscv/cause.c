@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// From RISC-V causes (Privileged Architecture 20211203, table 4.2) to the generic entries of kernel/trap.h, declared again here because
-// arch/ does not include kernel/.
+// From RISC-V causes (Privileged Architecture 20211203, table 4.2) to the generic entries of kernel/trap.h, declared
+// again here because arch/ does not include kernel/.
 #include <arch/arch.h>
 #include <lib/base/panic.h>
 
@@ -16,8 +16,8 @@ _Noreturn void trap_kernel(u64 cause, u64 value, u64 pc, u64 sp, u64 fp);
 _Noreturn void trap_user(struct thread *t, u64 cause, u64 value)
 {
 	static const u8 exceptions[16] = {
-		[0] = EXC_ALIGN, [1] = EXC_ACCESS, [2] = EXC_ILLEGAL, [3] = EXC_BREAK, [4] = EXC_ALIGN,
-		[5] = EXC_ACCESS, [6] = EXC_ALIGN, [7] = EXC_ACCESS,
+		[0] = EXC_ALIGN, [1] = EXC_ACCESS, [2] = EXC_ILLEGAL, [3] = EXC_BREAK,
+		[4] = EXC_ALIGN, [5] = EXC_ACCESS, [6] = EXC_ALIGN,   [7] = EXC_ACCESS,
 	};
 	if (cause & CAUSE_INTERRUPT)
 		trap_interrupt(t);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Offsets that trap.S needs, taken from the structs themselves. The build turns each DEFINE into a line of gen/offsets.h.
+// Offsets that trap.S needs, taken from the structs themselves. The build turns each DEFINE into a line of
+// gen/offsets.h.
 #include <kernel/thread.h>
 
 #define DEFINE(name, value) asm volatile("\n.ascii \"->" #name " %0\"" ::"i"(value))

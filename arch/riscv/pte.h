@@ -75,7 +75,8 @@ static always_inline pte_t pte_make_table(pfn_t pfn)
 // The table that a table entry points to. All its bits but V and the address are 0, so two instructions do.
 static always_inline pte_t *pte_table(pte_t e)
 {
-	return (pte_t *)((e << (PAGE_SHIFT - PTE_PFN_SHIFT)) + (ARCH_DIRECT_MAP - (PTE_V << (PAGE_SHIFT - PTE_PFN_SHIFT))));
+	return (pte_t *)((e << (PAGE_SHIFT - PTE_PFN_SHIFT)) +
+			 (ARCH_DIRECT_MAP - (PTE_V << (PAGE_SHIFT - PTE_PFN_SHIFT))));
 }
 
 // A leaf without any right would be a table in the hardware's eyes: whoever wants no access makes a held entry.

@@ -5,7 +5,7 @@
 #include <abi/abi.h>
 
 #define WARMUP 16
-#define RUNS 128
+#define RUNS   128
 
 struct samples {
 	u32 taken; // the first WARMUP of them are not kept

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the guest's test programs share: checks that say what was expected, children that must end in a certain way, random numbers from a
- * seed. A program prints "NAME: ok" and ends with 0, or "FAILED: ..." and ends with 1.
+ * What the guest's test programs share: checks that say what was expected, children that must end in a certain way,
+ * random numbers from a seed. A program prints "NAME: ok" and ends with 0, or "FAILED: ..." and ends with 1.
  */
 #pragma once
 
@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-// "FAILED: file:line: ..." with the reason of errno, and the end. In a child: its status is 1, which its parent does not expect.
+// "FAILED: file:line: ..." with the reason of errno, and the end. In a child: its status is 1, which its parent does
+// not expect.
 _Noreturn void check_failed(const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 #define FAIL(...) check_failed(__FILE__, __LINE__, __VA_ARGS__)
 #define CHECK(condition) \

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * conserve save | compare: nothing may be lost. `save` notes how many free frames, objects, capabilities, open requests, processes ... there
- * are; `compare`, run after programs that leave nothing behind, must find the same numbers.
+ * conserve save | compare: nothing may be lost. `save` notes how many free frames, objects, capabilities, open
+ * requests, processes ... there are; `compare`, run after programs that leave nothing behind, must find the same
+ * numbers.
  *
- * Frames may differ a little: vm keeps up to two empty frames of each of five kinds of kernel objects. What is lost once for each process or
- * file is more than that in any of the tests that use this.
+ * Frames may differ a little: vm keeps up to two empty frames of each of five kinds of kernel objects. What is lost
+ * once for each process or file is more than that in any of the tests that use this.
  *
- * vm takes frames from the kernel 32 at a time, so both first use up what it holds and look at the moment of the next refill. Their own
- * pages are added, since the two runs need a different number to get there.
+ * vm takes frames from the kernel 32 at a time, so both first use up what it holds and look at the moment of the next
+ * refill. Their own pages are added, since the two runs need a different number to get there.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,14 +24,40 @@
 #include "check.h"
 
 #define FILE_NAME "/tmp/conserve"
-#define TOUCH 64 // more than vm's magazine holds
-#define KEPT 10  // empty frames of kernel objects
+#define TOUCH     64 // more than vm's magazine holds
+#define KEPT      10 // empty frames of kernel objects
 
-enum { FREE_FRAMES, POOL_USED, TABLES, OBJECTS, CAPS, OPEN_CALLS, PROCS, VMAS, OPEN_FILES, RAM_PAGES, PIPES, CLIENTS, PARKED_REQUESTS, COUNTS };
+enum {
+	FREE_FRAMES,
+	POOL_USED,
+	TABLES,
+	OBJECTS,
+	CAPS,
+	OPEN_CALLS,
+	PROCS,
+	VMAS,
+	OPEN_FILES,
+	RAM_PAGES,
+	PIPES,
+	CLIENTS,
+	PARKED_REQUESTS,
+	COUNTS
+};
 
 static const char *const names[COUNTS] = {
-	"free frames", "frames of programs", "frames of page tables and objects", "kernel objects", "capabilities", "open requests",
-	"processes", "mappings", "open files", "pages of RAM files", "pipes", "clients of files", "requests parked in files",
+	"free frames",
+	"frames of programs",
+	"frames of page tables and objects",
+	"kernel objects",
+	"capabilities",
+	"open requests",
+	"processes",
+	"mappings",
+	"open files",
+	"pages of RAM files",
+	"pipes",
+	"clients of files",
+	"requests parked in files",
 };
 
 static uint64_t system_stat(uint64_t index)

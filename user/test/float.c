@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Several processes use the FP unit at once, are preempted in the middle of their sums, fork in the middle of them, and must get the bits
- * that one process alone gets. The sums keep all FP registers busy and depend on the rounding mode.
+ * Several processes use the FP unit at once, are preempted in the middle of their sums, fork in the middle of them, and
+ * must get the bits that one process alone gets. The sums keep all FP registers busy and depend on the rounding mode.
  */
 #include <fenv.h>
 #include <math.h>
@@ -65,7 +65,8 @@ static void fork_inside(uint64_t salt, struct sums *parent, struct sums *child_r
 
 int main(void)
 {
-	struct sums *results = mmap(NULL, 2 * WORKERS * sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct sums *results = mmap(NULL, 2 * WORKERS * sizeof(*results), PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	static const int modes[WORKERS] = { FE_TONEAREST, FE_TOWARDZERO, FE_UPWARD, FE_DOWNWARD };
 	pid_t child[WORKERS];
 	int status;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * fuzz SEED CALLS: random system calls by a program that has nothing but what every program has. The calls are made by children, each with
- * a part of the numbers; what ends a child (it may unmap itself) costs the rest of its part. The same seed gives the same calls.
+ * fuzz SEED CALLS: random system calls by a program that has nothing but what every program has. The calls are made by
+ * children, each with a part of the numbers; what ends a child (it may unmap itself) costs the rest of its part. The
+ * same seed gives the same calls.
  *
- * Left out is only what would not be a test of anything: waiting for ever (a deadline is put in), ending or stopping others by name, which
- * programs may, and filling the log.
+ * Left out is only what would not be a test of anything: waiting for ever (a deadline is put in), ending or stopping
+ * others by name, which programs may, and filling the log.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -25,18 +26,46 @@ static uint64_t *made; // calls, counted by the children
 static uint64_t random_value(struct random *r)
 {
 	static const uint64_t edges[] = {
-		0, 1, 2, 8, 63, 64, 127, 128, 255, 256, 4095, 4096, 0x10000, 0x40000000, 0x2000000000, 0x3000000000, 0x3800000000,
-		0x3fc0000000, 0x4000000000, 1ul << 47, 1ul << 56, 1ul << 63, 0xffffffc000000000, 0xffffffff80000000,
+		0,
+		1,
+		2,
+		8,
+		63,
+		64,
+		127,
+		128,
+		255,
+		256,
+		4095,
+		4096,
+		0x10000,
+		0x40000000,
+		0x2000000000,
+		0x3000000000,
+		0x3800000000,
+		0x3fc0000000,
+		0x4000000000,
+		1ul << 47,
+		1ul << 56,
+		1ul << 63,
+		0xffffffc000000000,
+		0xffffffff80000000,
 	};
 	uint64_t v = edges[random_below(r, sizeof(edges) / sizeof(*edges))];
 
 	switch (random_below(r, 6)) {
-	case 0: return random_below(r, 12);
-	case 1: return random_next(r);
-	case 2: return 0 - v;
-	case 3: return v + (int64_t)random_below(r, 9) - 4;
-	case 4: return random_next(r) >> random_below(r, 64);
-	default: return v;
+	case 0:
+		return random_below(r, 12);
+	case 1:
+		return random_next(r);
+	case 2:
+		return 0 - v;
+	case 3:
+		return v + (int64_t)random_below(r, 9) - 4;
+	case 4:
+		return random_next(r) >> random_below(r, 64);
+	default:
+		return v;
 	}
 }
 
@@ -65,8 +94,9 @@ static uint64_t random_label(struct random *r)
 
 static bool waits(uint64_t label)
 {
-	static const uint32_t ops[] = { OP_VM_WAIT, OP_VM_FORK, OP_VM_EXEC, OP_VM_EXIT, OP_CONSOLE_READ, OP_CONSOLE_WRITE, OP_FILES_READ,
-					OP_FILES_READ_SMALL, OP_FILES_WRITE, OP_FILES_WRITE_SMALL, OP_FILES_PIPE, OP_FILES_DUP };
+	static const uint32_t ops[] = { OP_VM_WAIT,      OP_VM_FORK,           OP_VM_EXEC,    OP_VM_EXIT,
+					OP_CONSOLE_READ, OP_CONSOLE_WRITE,     OP_FILES_READ, OP_FILES_READ_SMALL,
+					OP_FILES_WRITE,  OP_FILES_WRITE_SMALL, OP_FILES_PIPE, OP_FILES_DUP };
 
 	for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++)
 		if ((uint32_t)(label & ~(uint64_t)LABEL_CAP) == ops[i])

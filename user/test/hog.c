@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * hog [PART]: takes all there is of something. memory: the process that took it, and nobody else, is ended for it. crowd: the same with
- * many. forks: a fork bomb, which is then ended as a group. faults: pages that are dropped as fast as they are mapped. files: descriptors,
- * pipes, room for files. hog loop: never ends by itself.
+ * hog [PART]: takes all there is of something. memory: the process that took it, and nobody else, is ended for it.
+ * crowd: the same with many. forks: a fork bomb, which is then ended as a group. faults: pages that are dropped as fast
+ * as they are mapped. files: descriptors, pipes, room for files. hog loop: never ends by itself.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -196,7 +196,8 @@ static const struct {
 	const char *name;
 	void (*test)(void);
 } tests[] = {
-	{ "memory", test_memory }, { "crowd", test_crowd }, { "forks", test_forks }, { "faults", test_faults }, { "files", test_files },
+	{ "memory", test_memory }, { "crowd", test_crowd }, { "forks", test_forks },
+	{ "faults", test_faults }, { "files", test_files },
 };
 
 int main(int argc, char **argv)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Programs that mean harm, or are badly wrong: bad addresses, bad instructions, bad capabilities, forged requests. Each runs in a child of
- * its own, which must end as named here, or see the error named here; afterwards everybody else is there and works.
+ * Programs that mean harm, or are badly wrong: bad addresses, bad instructions, bad capabilities, forged requests. Each
+ * runs in a child of its own, which must end as named here, or see the error named here; afterwards everybody else is
+ * there and works.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -22,7 +23,7 @@
 
 // Wait statuses are Linux's numbers; picolibc's names for some differ.
 #define DEATH_TRAP 5
-#define DEATH_BUS 7
+#define DEATH_BUS  7
 
 static void part_read(void *p)
 {
@@ -42,16 +43,26 @@ static void part_jump(void *p)
 static void test_addresses(void)
 {
 	static const uint64_t nobody[] = {
-		0, 8, 0xfff8,              // below programs
-		0x2fff0000000,             // beyond the user half of Sv39
-		0x3f80000000,              // the last gigabyte below the frame table
-		0x4000000000, 0x800000000000, 0x100000000000000, // first non-canonical or unused ones of the three modes
-		0x7fffffffffffffff, 0x8000000000000000,
-		0xffffffc000000000,        // struct page array
-		0xffffffd080200000,        // the kernel's frames in the direct map
-		0xffffffff80000000,        // the kernel's image
-		0xfffffffffffffff8, 0xffffffffffffffff,
-		ARCHIVE_VA, STATE_VA, ARGUMENT_VA, LIVENESS_VA, SERVER_HEAP, // what servers have there
+		0,
+		8,
+		0xfff8,        // below programs
+		0x2fff0000000, // beyond the user half of Sv39
+		0x3f80000000,  // the last gigabyte below the frame table
+		0x4000000000,
+		0x800000000000,
+		0x100000000000000, // first non-canonical or unused ones of the three modes
+		0x7fffffffffffffff,
+		0x8000000000000000,
+		0xffffffc000000000, // struct page array
+		0xffffffd080200000, // the kernel's frames in the direct map
+		0xffffffff80000000, // the kernel's image
+		0xfffffffffffffff8,
+		0xffffffffffffffff,
+		ARCHIVE_VA,
+		STATE_VA,
+		ARGUMENT_VA,
+		LIVENESS_VA,
+		SERVER_HEAP, // what servers have there
 		FILES_BUFFER + FILES_BUFFER_SIZE,
 	};
 
@@ -124,7 +135,8 @@ INSTRUCTION(breakpoint, "ebreak")
 
 static void test_instructions(void)
 {
-	static void (*const illegal[])(void *) = { part_zero, part_ones, part_status, part_satp, part_sret, part_mret, part_fence, part_time };
+	static void (*const illegal[])(void *) = { part_zero, part_ones, part_status, part_satp,
+						   part_sret, part_mret, part_fence,  part_time };
 
 	for (size_t i = 0; i < sizeof(illegal) / sizeof(*illegal); i++)
 		child_dies(illegal[i], NULL, SIGILL);
@@ -155,18 +167,20 @@ static void part_registers(void *sp)
 {
 	uint64_t status = 0, equal = 0;
 
-	__asm__ volatile("mv s2, sp\n\tmv s3, gp\n\tmv s4, tp\n\tmv s5, ra\n\t"
-			 "mv sp, %[sp]\n\tmv gp, %[sp]\n\tmv tp, %[sp]\n\tmv ra, %[sp]\n\tmv s6, %[sp]\n\tmv s7, %[sp]\n\t"
-			 "li a0, %[cap]\n\tli a7, %[nr]\n\tli a2, 0\n\tecall\n\t"
-			 "mv %[status], a0\n\t"
-			 "xor s6, s6, %[sp]\n\txor t0, sp, %[sp]\n\tor s6, s6, t0\n\txor t0, gp, %[sp]\n\tor s6, s6, t0\n\t"
-			 "xor t0, tp, %[sp]\n\tor s6, s6, t0\n\txor t0, ra, %[sp]\n\tor s6, s6, t0\n\txor t0, s7, %[sp]\n\tor s6, s6, t0\n\t"
-			 "mv sp, s2\n\tmv gp, s3\n\tmv tp, s4\n\tmv ra, s5\n\t"
-			 "mv %[equal], s6"
-			 : [status] "=&r"(status), [equal] "=&r"(equal)
-			 : [sp] "r"(sp), [cap] "i"(SLOT_NOTIFY), [nr] "i"(NR_WAIT | IPC_POLL)
-			 : "memory", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "s2", "s3", "s4",
-			   "s5", "s6", "s7");
+	__asm__ volatile(
+		"mv s2, sp\n\tmv s3, gp\n\tmv s4, tp\n\tmv s5, ra\n\t"
+		"mv sp, %[sp]\n\tmv gp, %[sp]\n\tmv tp, %[sp]\n\tmv ra, %[sp]\n\tmv s6, %[sp]\n\tmv s7, %[sp]\n\t"
+		"li a0, %[cap]\n\tli a7, %[nr]\n\tli a2, 0\n\tecall\n\t"
+		"mv %[status], a0\n\t"
+		"xor s6, s6, %[sp]\n\txor t0, sp, %[sp]\n\tor s6, s6, t0\n\txor t0, gp, %[sp]\n\tor s6, s6, t0\n\t"
+		"xor t0, tp, %[sp]\n\tor s6, s6, t0\n\txor t0, ra, %[sp]\n\tor s6, s6, t0\n\txor t0, s7, %[sp]\n\tor "
+		"s6, s6, t0\n\t"
+		"mv sp, s2\n\tmv gp, s3\n\tmv tp, s4\n\tmv ra, s5\n\t"
+		"mv %[equal], s6"
+		: [status] "=&r"(status), [equal] "=&r"(equal)
+		: [sp] "r"(sp), [cap] "i"(SLOT_NOTIFY), [nr] "i"(NR_WAIT | IPC_POLL)
+		: "memory", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "t0", "t1", "t2", "t3", "t4", "t5", "t6",
+		  "s2", "s3", "s4", "s5", "s6", "s7");
 	CHECK_EQUAL(status, -ERR_AGAIN);
 	CHECK_EQUAL(equal, 0);
 }
@@ -255,10 +269,12 @@ static void test_forged(void)
 	CHECK_EQUAL(vm_spawn(SLOT_VM, 0, 4096, 0, 0, &pid), -ERR_PERM);
 	CHECK_EQUAL(vm_archive(SLOT_VM, 0, ~0ul), -ERR_PERM);
 	for (u64 slot = SLOT_VM; slot <= SLOT_CONSOLE; slot++) {
-		static const u64 labels[] = { 0, 0xffff, 0x7fffffff, 0x20000, 0x2ffff, 0x30000, 0x3ffff, 0x4ffff, 0x50001, ~0ul };
+		static const u64 labels[] = { 0,       0xffff,  0x7fffffff, 0x20000, 0x2ffff,
+					      0x30000, 0x3ffff, 0x4ffff,    0x50001, ~0ul };
 
 		for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
-			struct request rq = { .label = labels[i], .w = { ~0ul, ~0ul, ~0ul, ~0ul, ~0ul, ~0ul, ~0ul, ~0ul } };
+			struct request rq = { .label = labels[i],
+					      .w = { ~0ul, ~0ul, ~0ul, ~0ul, ~0ul, ~0ul, ~0ul, ~0ul } };
 
 			CHECK(!ipc_call(slot, &rq));
 			CHECK_EQUAL(rq.label, -ERR_NOSYS);
@@ -310,7 +326,8 @@ static void test_files(void)
 		CHECK(files_write(SLOT_FILES, out, FILES_BUFFER_SIZE, 1, &done) < 0);
 		CHECK(files_fork_attach(SLOT_FILES, wild[i]) < 0);
 	}
-	CHECK(files_seek(SLOT_FILES, out, 1ul << 62, 0, &done) < 0 || files_write_small(SLOT_FILES, out, 1, 0, 0, 0, 0, 0, 0, &done) < 0);
+	CHECK(files_seek(SLOT_FILES, out, 1ul << 62, 0, &done) < 0 ||
+	      files_write_small(SLOT_FILES, out, 1, 0, 0, 0, 0, 0, 0, &done) < 0);
 	CHECK(files_ftruncate(SLOT_FILES, out, ~0ul) < 0);
 	memset((void *)FILES_BUFFER, 'a', FILES_BUFFER_SIZE); // a path without an end
 	CHECK_EQUAL(files_open(SLOT_FILES, OPEN_READ, 0, &done, NULL), -ERR_NAMETOOLONG);

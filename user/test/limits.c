@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * limits: what the kernel and vm promise about every call and every fault since boot. Meaningful under -icount, where cycles are instructions.
- * No entry into the kernel keeps interrupts off for more than IRQ_OFF_LIMIT instructions; a fault costs vm one system call, but for the
- * refills of its frame magazine and other named cases, of which there are few.
+ * limits: what the kernel and vm promise about every call and every fault since boot. Meaningful under -icount, where
+ * cycles are instructions. No entry into the kernel keeps interrupts off for more than IRQ_OFF_LIMIT instructions; a
+ * fault costs vm one system call, but for the refills of its frame magazine and other named cases, of which there are
+ * few.
  */
 #include <stdio.h>
 
@@ -13,7 +14,7 @@
 #include "check.h"
 
 #define IRQ_OFF_LIMIT 20000
-#define SINGLE_SHARE 90 // percent of all faults that must cost one call
+#define SINGLE_SHARE  90 // percent of all faults that must cost one call
 
 static uint64_t system_stat(uint64_t index)
 {
@@ -25,7 +26,10 @@ static uint64_t system_stat(uint64_t index)
 
 static const char *entry_name(uint64_t nr)
 {
-	return nr <= NR_SYSTEM ? syscall_name(nr) : nr == 0x100 ? "an interrupt" : nr == 0x101 ? "a fault" : "an exception";
+	return nr <= NR_SYSTEM ? syscall_name(nr)
+	       : nr == 0x100   ? "an interrupt"
+	       : nr == 0x101   ? "a fault"
+			       : "an exception";
 }
 
 static void test_interrupts(void)
@@ -47,7 +51,8 @@ static void test_faults(void)
 	}
 	for (uint64_t calls = 1; calls <= 8; calls++)
 		if (count[calls])
-			printf("limits: %8lu faults cost %lu%s system calls\n", count[calls], calls, calls == 8 ? " or more" : "");
+			printf("limits: %8lu faults cost %lu%s system calls\n", count[calls], calls,
+			       calls == 8 ? " or more" : "");
 	CHECK(all > 1000);
 	if (count[1] * 100 < all * SINGLE_SHARE)
 		FAIL("%lu of %lu faults cost one call; %d of 100 are expected", count[1], all, SINGLE_SHARE);

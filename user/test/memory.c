@@ -14,7 +14,7 @@
 #include "check.h"
 
 #define PAGE 4096ul
-#define RW (PROT_READ | PROT_WRITE)
+#define RW   (PROT_READ | PROT_WRITE)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 static volatile char *anon(void *at, size_t pages, int prot, int flags)
@@ -50,8 +50,8 @@ static void part_call(void *p)
 	((void (*)(void))p)();
 }
 
-#define READABLE(p) child_exits(part_read, (void *)(p), 0)
-#define WRITABLE(p) child_exits(part_write, (void *)(p), 0)
+#define READABLE(p)     child_exits(part_read, (void *)(p), 0)
+#define WRITABLE(p)     child_exits(part_write, (void *)(p), 0)
 #define NOT_READABLE(p) child_dies(part_read, (void *)(p), SIGSEGV)
 #define NOT_WRITABLE(p) child_dies(part_write, (void *)(p), SIGSEGV)
 

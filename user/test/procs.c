@@ -13,7 +13,7 @@
 
 #include "check.h"
 
-#define PAGE 4096
+#define PAGE  4096
 #define PAGES 300 // more than one batch of the kernel
 
 static uint64_t *area_new(size_t bytes, int kind)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// kernel/cap.c against an oracle that keeps the derivation tree as parent pointers: random insert, derive, move, delete and revoke, and after
-// every few steps each slot's rights, badge and subtree are compared, references counted, and list order and depths checked.
+// kernel/cap.c against an oracle that keeps the derivation tree as parent pointers: random insert, derive, move, delete
+// and revoke, and after every few steps each slot's rights, badge and subtree are compared, references counted, and
+// list order and depths checked.
 #include <kernel/cap.h>
 
 #include <stdarg.h>
@@ -8,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TABLES 3
-#define LEAVES 2
-#define SLOTS (TABLES * LEAVES * CAP_PER_LEAF)
+#define TABLES  3
+#define LEAVES  2
+#define SLOTS   (TABLES * LEAVES * CAP_PER_LEAF)
 #define OBJECTS 6
-#define FRAMES 64
+#define FRAMES  64
 
 struct page *host_mem_map;
 void *host_ram;
@@ -185,7 +186,8 @@ static void check(void)
 		assert((c->rights != 0) == nodes[i].used);
 		if (!nodes[i].used)
 			continue;
-		assert(c->obj == objects[nodes[i].object] && c->rights == nodes[i].rights && c->badge == nodes[i].badge);
+		assert(c->obj == objects[nodes[i].object] && c->rights == nodes[i].rights &&
+		       c->badge == nodes[i].badge);
 		refs[nodes[i].object]++;
 		used[i / (LEAVES * CAP_PER_LEAF)]++;
 		const struct cap *next = c->next ? arch_p2v((u64)c->next << 5) : NULL;
@@ -224,13 +226,16 @@ static void build(void)
 static void errors(void)
 {
 	struct cap *c;
-	assert(cap_find(tables[0], CAP_NULL, ~0u, ~0u, &c) == -ERR_BADCAP && cap_find(tables[0], CAP_MAX, ~0u, ~0u, &c) == -ERR_BADCAP);
-	assert(cap_find(tables[0], ~0ul, ~0u, ~0u, &c) == -ERR_BADCAP && cap_find(tables[0], 5 * CAP_PER_LEAF, ~0u, ~0u, &c) == -ERR_BADCAP);
+	assert(cap_find(tables[0], CAP_NULL, ~0u, ~0u, &c) == -ERR_BADCAP &&
+	       cap_find(tables[0], CAP_MAX, ~0u, ~0u, &c) == -ERR_BADCAP);
+	assert(cap_find(tables[0], ~0ul, ~0u, ~0u, &c) == -ERR_BADCAP &&
+	       cap_find(tables[0], 5 * CAP_PER_LEAF, ~0u, ~0u, &c) == -ERR_BADCAP);
 	cap_insert(tables[0], cap_slot(tables[0], 1), objects[0], TYPE_ENDPOINT, RIGHT_ENDPOINT_CALL, 0);
 	assert(cap_find(tables[0], 1, RIGHT_ENDPOINT_RECV, RIGHTS_ENDPOINT, &c) == -ERR_PERM);
 	assert(cap_find(tables[0], 1, RIGHT_POOL_ALLOC, RIGHTS_POOL, &c) == -ERR_TYPE);
 	assert(cap_find(tables[0], 1, RIGHT_ENDPOINT_CALL, RIGHTS_ENDPOINT, &c) == 0 && c == cap_slot(tables[0], 1));
-	assert(cap_get(tables[0], 1, RIGHT_ENDPOINT_CALL) == c && !cap_get(tables[0], 1, RIGHT_ENDPOINT_RECV) && !cap_get(tables[0], CAP_MAX, ~0u));
+	assert(cap_get(tables[0], 1, RIGHT_ENDPOINT_CALL) == c && !cap_get(tables[0], 1, RIGHT_ENDPOINT_RECV) &&
+	       !cap_get(tables[0], CAP_MAX, ~0u));
 	objects[0]->dying = true;
 	assert(cap_find(tables[0], 1, RIGHT_ENDPOINT_CALL, RIGHTS_ENDPOINT, &c) == -ERR_DYING);
 	objects[0]->dying = false;
@@ -258,7 +263,8 @@ int main(void)
 	const char *level = getenv("JJOK_TEST"), *given = getenv("SEED");
 	u64 steps = level && !strcmp(level, "quick") ? 100000 : 1000000;
 	seed = given ? strtoul(given, NULL, 0) : 20221122;
-	static void (*const step[])(void) = { step_insert, step_derive, step_derive, step_derive, step_derive, step_move, step_delete, step_delete };
+	static void (*const step[])(void) = { step_insert, step_derive, step_derive, step_derive,
+					      step_derive, step_move,   step_delete, step_delete };
 	build();
 	errors();
 	for (u64 i = 0; i < steps; i++) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What C programs take for granted: stdio on files, numbers in and out, longjmp, time, environment, atexit, signals that kill.
+// What C programs take for granted: stdio on files, numbers in and out, longjmp, time, environment, atexit, signals
+// that kill.
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -29,10 +30,12 @@ static void numbers(void)
 	int i = 0;
 	long l = 0;
 
-	snprintf(line, sizeof(line), "%.3f %e %g %08.2f %5d|%-5d|%+d %#x %lu %s %c %%", 3.14159, 12345.678, 1e-10, -2.5, 42, 42, 42, 255,
-		 ~0ul, "text", 'c');
-	check(!strcmp(line, "3.142 1.234568e+04 1e-10 -0002.50    42|42   |+42 0xff 18446744073709551615 text c %"), "printf");
-	check(sscanf("  17 -3.25 0x1f 1e3 word", "%d %f %lx %lf %199s", &i, &f, (unsigned long *)&l, &d, line) == 5, "scanf");
+	snprintf(line, sizeof(line), "%.3f %e %g %08.2f %5d|%-5d|%+d %#x %lu %s %c %%", 3.14159, 12345.678, 1e-10, -2.5,
+		 42, 42, 42, 255, ~0ul, "text", 'c');
+	check(!strcmp(line, "3.142 1.234568e+04 1e-10 -0002.50    42|42   |+42 0xff 18446744073709551615 text c %"),
+	      "printf");
+	check(sscanf("  17 -3.25 0x1f 1e3 word", "%d %f %lx %lf %199s", &i, &f, (unsigned long *)&l, &d, line) == 5,
+	      "scanf");
 	check(i == 17 && f == -3.25f && l == 31 && d == 1000.0 && !strcmp(line, "word"), "scanf's values");
 	check(strtod("2.5e2xyz", NULL) == 250.0 && strtol("-0x10", NULL, 0) == -16, "strtod, strtol");
 	check(fabs(sin(1.0) - 0.8414709848078965) < 1e-15 && fabs(pow(2.0, 0.5) - sqrt(2.0)) < 1e-15, "libm");
@@ -60,7 +63,8 @@ static void files(void)
 	check(ungetc('x', f) == 'x' && fgetc(f) == 'x', "ungetc");
 	fclose(f);
 	check(!stat("/tmp/library.txt", &st) && S_ISREG(st.st_mode) && st.st_size > 60000, "stat");
-	check(!rename("/tmp/library.txt", "/tmp/library.old") && access("/tmp/library.txt", F_OK) && errno == ENOENT, "rename");
+	check(!rename("/tmp/library.txt", "/tmp/library.old") && access("/tmp/library.txt", F_OK) && errno == ENOENT,
+	      "rename");
 	check(!unlink("/tmp/library.old") && !fopen("/tmp/library.old", "r"), "unlink");
 	check(!fopen("/no/such/folder/file", "w"), "a folder that is not there");
 }
@@ -117,7 +121,8 @@ int main(void)
 		dive(0);
 	}
 	check(jumped == 77 && local == 6, "longjmp");
-	check(!clock_gettime(CLOCK_MONOTONIC, &t0) && !nanosleep(&nap, NULL) && !clock_gettime(CLOCK_MONOTONIC, &t1), "clocks");
+	check(!clock_gettime(CLOCK_MONOTONIC, &t0) && !nanosleep(&nap, NULL) && !clock_gettime(CLOCK_MONOTONIC, &t1),
+	      "clocks");
 	check((t1.tv_sec - t0.tv_sec) * 1000000000l + t1.tv_nsec - t0.tv_nsec >= 30000000, "nanosleep is too short");
 	check(time(NULL) >= before && clock() >= c && before > 1000000000, "time");
 	check(!setenv("LIBRARY", "yes", 1) && getenv("LIBRARY") && !strcmp(getenv("LIBRARY"), "yes"), "setenv");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Mappings, protections and the deaths they cause: every access is tried in a child, whose fate must be the expected one.
+// Mappings, protections and the deaths they cause: every access is tried in a child, whose fate must be the expected
+// one.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE 4096
+#define PAGE  4096
 #define PAGES 40
 
 static char *area;
@@ -42,7 +43,8 @@ static void expect(const char *what, int page, int readable, int writable)
 {
 	if (fate(page, 0) == readable && fate(page, 1) == writable)
 		return;
-	printf("mappings: %s: page %d should be %sreadable, %swritable\n", what, page, readable ? "" : "not ", writable ? "" : "not ");
+	printf("mappings: %s: page %d should be %sreadable, %swritable\n", what, page, readable ? "" : "not ",
+	       writable ? "" : "not ");
 	wrong++;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sparse memory: a few pages here and there in gigabytes, forked and forked again, unmapped in pieces. What is read is computed again.
+// Sparse memory: a few pages here and there in gigabytes, forked and forked again, unmapped in pieces. What is read is
+// computed again.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE 4096ul
-#define SPAN (4ul << 30)
+#define PAGE    4096ul
+#define SPAN    (4ul << 30)
 #define TOUCHED 600
 
 static unsigned long value(unsigned long i, unsigned long salt)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Calls to vm and files as C programs make them: fork, mmap, mprotect, pipes. The C library is counted, as it is in the Linux figures.
+// Calls to vm and files as C programs make them: fork, mmap, mprotect, pipes. The C library is counted, as it is in the
+// Linux figures.
 #include "bench.h"
 
 #define AREA (64 * KIB)

@@ -4,8 +4,8 @@
 
 #include "bench.h"
 
-#define N (WARMUP + RUNS)
-#define STRIDE 3 // pages: no touch follows the one before, so that nothing is mapped ahead
+#define N      (WARMUP + RUNS)
+#define STRIDE 3  // pages: no touch follows the one before, so that nothing is mapped ahead
 #define AROUND 16 // pages of one fault in the steady state of fault-around
 
 static char *page_at(char *area, u32 i)
@@ -59,7 +59,8 @@ static void row_fresh(void)
 	area_unmap(area, bytes);
 }
 
-// Sequential touches, 16 at a time: one of them faults, the others find their page. A sample is 16 pages, loop included.
+// Sequential touches, 16 at a time: one of them faults, the others find their page. A sample is 16 pages, loop
+// included.
 static void row_around(void)
 {
 	size_t bytes = (N + 2) * AROUND * PAGE_SIZE;
@@ -103,7 +104,8 @@ void rows_fault(void)
 	row_read();
 }
 
-// ---- copy on write. The child writes to pages it shares with its parent: copies. Then the parent, alone again, writes to its own: reuse.
+// ---- copy on write. The child writes to pages it shares with its parent: copies. Then the parent, alone again, writes
+// to its own: reuse.
 
 static void pages_write(char *area)
 {

@@ -25,7 +25,8 @@ static void frames_take(void)
 // A page beside the measured ones: their page table is there.
 static void table_make(cptr_t aspace, u64 va)
 {
-	lab_check("a table", sys_map(aspace, va, SLOT_SELF_POOL, lab_frame(SLOT_SELF_POOL), 1, PROT_READ | PROT_WRITE, 0, 0, 0, NULL));
+	lab_check("a table", sys_map(aspace, va, SLOT_SELF_POOL, lab_frame(SLOT_SELF_POOL), 1, PROT_READ | PROT_WRITE,
+				     0, 0, 0, NULL));
 }
 
 static u64 timed_map(u64 va, frame_t frame, u64 count)
@@ -84,7 +85,8 @@ static void toucher(void)
 	for (u32 i = 0; i < FRAMES; i++)
 		sample_add(&samples, timed_store((void *)(FAULT_VA + i * PAGE_SIZE), i + 1));
 	for (u32 i = 0; i < FRAMES; i++)
-		if (((volatile u64 *)FAULT_VA)[i * PAGE_SIZE / 8] != i + 1 || ((volatile u64 *)FAULT_VA)[i * PAGE_SIZE / 8 + 511])
+		if (((volatile u64 *)FAULT_VA)[i * PAGE_SIZE / 8] != i + 1 ||
+		    ((volatile u64 *)FAULT_VA)[i * PAGE_SIZE / 8 + 511])
 			panic("page %u has another content", i);
 	part_end();
 }
@@ -105,7 +107,8 @@ static u64 fault_cost(u64 flags)
 	pager_flags = flags;
 	parts_run(toucher, pager);
 	for (u64 n = 0; n < FRAMES; n += done)
-		lab_check("unmap", sys_unmap(domain_a.aspace, FAULT_VA + n * PAGE_SIZE, FRAMES - n, CAP_NULL, 0, 0, &done, NULL, NULL, NULL));
+		lab_check("unmap", sys_unmap(domain_a.aspace, FAULT_VA + n * PAGE_SIZE, FRAMES - n, CAP_NULL, 0, 0,
+					     &done, NULL, NULL, NULL));
 	return samples_median(&samples);
 }
 

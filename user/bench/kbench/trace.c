@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a trace point costs. system(EVENT) passes exactly one of its own group, so with only that group let in the difference is one event.
- * Masked off, a point is a test, too small for a difference of system calls: the same inline function (lib/base/trace.h) is counted here.
+ * What a trace point costs. system(EVENT) passes exactly one of its own group, so with only that group let in the
+ * difference is one event. Masked off, a point is a test, too small for a difference of system calls: the same inline
+ * function (lib/base/trace.h) is counted here.
  */
 #include "kbench.h"
 
@@ -10,8 +11,8 @@
 #include <timed.h>
 
 #define GROUP_USER (1ul << (EVENT_USER >> 4))
-#define EVENTS (WARMUP + RUNS) // fewer than the ring holds: every event is recorded
-#define POINTS 16
+#define EVENTS     (WARMUP + RUNS) // fewer than the ring holds: every event is recorded
+#define POINTS     16
 
 u64 trace_mask; // the kernel's name: that of this server's own points, which stay off
 
@@ -63,13 +64,16 @@ void rows_trace(void)
 	u64 before = mask_set(0), off, on, written[2], lost[2];
 
 	off = cost_of(SYS_EVENT);
-	lab_check("trace counters", sys_system(SLOT_SYSTEM, SYS_TRACE_STAT, 0, 0, 0, &written[0], &lost[0], NULL, NULL));
+	lab_check("trace counters",
+		  sys_system(SLOT_SYSTEM, SYS_TRACE_STAT, 0, 0, 0, &written[0], &lost[0], NULL, NULL));
 	(void)mask_set(GROUP_USER);
 	on = cost_of(SYS_EVENT);
 	(void)mask_set(before);
-	lab_check("trace counters", sys_system(SLOT_SYSTEM, SYS_TRACE_STAT, 0, 0, 0, &written[1], &lost[1], NULL, NULL));
+	lab_check("trace counters",
+		  sys_system(SLOT_SYSTEM, SYS_TRACE_STAT, 0, 0, 0, &written[1], &lost[1], NULL, NULL));
 	if (written[1] - written[0] != EVENTS || lost[1] != lost[0])
-		panic("%lu events were written, %lu lost; %u were made", written[1] - written[0], lost[1] - lost[0], EVENTS);
+		panic("%lu events were written, %lu lost; %u were made", written[1] - written[0], lost[1] - lost[0],
+		      EVENTS);
 	row_print("trace_event_on", on - off);
 	row_print_tenths("trace_event_off", cost_off());
 }

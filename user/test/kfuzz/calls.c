@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The fuzzer: random calls whose arguments have the right shape most of the time, so that they get past the first check.
+// The fuzzer: random calls whose arguments have the right shape most of the time, so that they get past the first
+// check.
 #include "kfuzz.h"
 
-#define FRAMES 64
+#define FRAMES   64
 #define MAPPINGS 32
 
 static u64 state;
@@ -35,19 +36,19 @@ enum shape {
 	NOTIFY,
 	SYSTEM,
 	DEVICE,
-	CAP,     // any
-	SLOT,    // of the table, more often one that may be empty
-	GIVEN,   // a slot of the table with what the world gave
+	CAP,   // any
+	SLOT,  // of the table, more often one that may be empty
+	GIVEN, // a slot of the table with what the world gave
 	FRAME,
 	VA,
 	PAGES,
-	FEW,     // 0 or a few
-	BIG,     // a number of pages that does not fit
+	FEW, // 0 or a few
+	BIG, // a number of pages that does not fit
 	ORDER,
-	OP,      // a small number
+	OP, // a small number
 	MAPFLAGS,
 	PROT,
-	FLAGS,   // few bits
+	FLAGS, // few bits
 	TYPE,
 	RIGHTS,
 	WORD,
@@ -90,7 +91,8 @@ static const u8 shapes[][10] = {
 
 static u64 wild(void)
 {
-	static const u64 edges[] = { 0, 1, 63, 64, 255, 256, 257, 512, 4096, 0x10000, 1ul << 32, 1ul << 38, 1ul << 63, ~0ul, ~0xffful };
+	static const u64 edges[] = { 0,    1,       63,        64,        255,       256,  257,     512,
+				     4096, 0x10000, 1ul << 32, 1ul << 38, 1ul << 63, ~0ul, ~0xffful };
 
 	return one_in(2) ? edges[below(sizeof(edges) / sizeof(*edges))] : splitmix(&state) >> below(64);
 }
@@ -120,32 +122,58 @@ static u64 map_flags(void)
 static u64 shaped(enum shape shape)
 {
 	switch (shape) {
-	case NONE: return 0;
-	case POOL: return one_in(4) ? cap_of(S_SUBPOOL, S_POOL_MAP_ONLY) : cap_of(S_POOL, S_POOL);
-	case ASPACE: return one_in(4) ? S_ASPACE_WINDOW : cap_of(S_ASPACE_A, S_ASPACE_B);
-	case TABLE: return cap_of(S_TABLE, S_TABLE);
-	case THREAD: return cap_of(S_THREAD_A, S_THREAD_B);
-	case ENDPOINT: return one_in(8) ? S_ENDPOINT_CALL : cap_of(S_ENDPOINT_A, S_ENDPOINT_B);
-	case NOTIFY: return cap_of(S_NOTIFY_A, S_NOTIFY_B);
-	case SYSTEM: return S_SYSTEM;
-	case DEVICE: return cap_of(S_DEVICE, S_DEVICE);
-	case CAP: return below(24);
-	case SLOT: return one_in(12) ? below(S_GIVEN) : S_GIVEN + below(40);
-	case GIVEN: return one_in(4) ? S_GIVEN + below(40) : below(S_GIVEN);
-	case FRAME: return one_in(24) ? frames[below(FRAMES)] ^ 1ul << below(64) : frames[below(FRAMES)];
-	case VA: return one_in(24) ? pages_va() + below(PAGE_SIZE) : pages_va();
-	case PAGES: return one_in(3) ? below(BATCH + 2) : below(12);
-	case FEW: return one_in(2) ? 0 : one_in(16) ? below(BATCH + 2) : 1 + below(5);
-	case ORDER: return one_in(24) ? below(12) : below(2);
-	case BIG: return one_in(3) ? below(3000) : below(40);
-	case OP: return below(12);
-	case MAPFLAGS: return map_flags();
-	case PROT: return below(8) | (one_in(8) ? PROTECT_SPLIT | PROTECT_COLLAPSE : 0);
-	case FLAGS: return below(8);
-	case TYPE: return 1 + below(9);
-	case RIGHTS: return one_in(3) ? 0 : splitmix(&state) & 0xfffff;
-	case WORD: return one_in(3) ? wild() : below(1000);
-	case TIME: return below(1000);
+	case NONE:
+		return 0;
+	case POOL:
+		return one_in(4) ? cap_of(S_SUBPOOL, S_POOL_MAP_ONLY) : cap_of(S_POOL, S_POOL);
+	case ASPACE:
+		return one_in(4) ? S_ASPACE_WINDOW : cap_of(S_ASPACE_A, S_ASPACE_B);
+	case TABLE:
+		return cap_of(S_TABLE, S_TABLE);
+	case THREAD:
+		return cap_of(S_THREAD_A, S_THREAD_B);
+	case ENDPOINT:
+		return one_in(8) ? S_ENDPOINT_CALL : cap_of(S_ENDPOINT_A, S_ENDPOINT_B);
+	case NOTIFY:
+		return cap_of(S_NOTIFY_A, S_NOTIFY_B);
+	case SYSTEM:
+		return S_SYSTEM;
+	case DEVICE:
+		return cap_of(S_DEVICE, S_DEVICE);
+	case CAP:
+		return below(24);
+	case SLOT:
+		return one_in(12) ? below(S_GIVEN) : S_GIVEN + below(40);
+	case GIVEN:
+		return one_in(4) ? S_GIVEN + below(40) : below(S_GIVEN);
+	case FRAME:
+		return one_in(24) ? frames[below(FRAMES)] ^ 1ul << below(64) : frames[below(FRAMES)];
+	case VA:
+		return one_in(24) ? pages_va() + below(PAGE_SIZE) : pages_va();
+	case PAGES:
+		return one_in(3) ? below(BATCH + 2) : below(12);
+	case FEW:
+		return one_in(2) ? 0 : one_in(16) ? below(BATCH + 2) : 1 + below(5);
+	case ORDER:
+		return one_in(24) ? below(12) : below(2);
+	case BIG:
+		return one_in(3) ? below(3000) : below(40);
+	case OP:
+		return below(12);
+	case MAPFLAGS:
+		return map_flags();
+	case PROT:
+		return below(8) | (one_in(8) ? PROTECT_SPLIT | PROTECT_COLLAPSE : 0);
+	case FLAGS:
+		return below(8);
+	case TYPE:
+		return 1 + below(9);
+	case RIGHTS:
+		return one_in(3) ? 0 : splitmix(&state) & 0xfffff;
+	case WORD:
+		return one_in(3) ? wild() : below(1000);
+	case TIME:
+		return below(1000);
 	}
 	return 0;
 }
@@ -166,7 +194,10 @@ static void argument_fill(void)
 	for (u32 i = 0; i < 64; i++) {
 		u64 frame = shaped(FRAME);
 
-		fuzz_argument[i] = kind == 0 ? frame : i % 2 ? (kind == 1 ? below(20) : pages_va()) : kind == 1 ? frame : ids[below(2)];
+		fuzz_argument[i] = kind == 0   ? frame
+				   : i % 2     ? (kind == 1 ? below(20) : pages_va())
+				   : kind == 1 ? frame
+					       : ids[below(2)];
 	}
 	if (one_in(8))
 		fuzz_argument[below(PAGE_SIZE / sizeof(u64))] = wild();
@@ -311,8 +342,10 @@ static void one_call(void)
 	rq.label = r[1];
 	for (u32 i = 0; i < MSG_WORDS; i++)
 		rq.w[i] = r[i + 2];
-	reply = nr == NR_CALL ? caps_pair(one_in(2) ? shaped(SLOT) : 0, one_in(2) ? shaped(SLOT) : 0) : replies[below(8)];
-	err = arch_ipc(nr | ipc_flags(nr), r[0], nr == NR_CALL || one_in(2) ? 0 : caps_pair(shaped(SLOT), shaped(SLOT)), reply, &rq);
+	reply = nr == NR_CALL ? caps_pair(one_in(2) ? shaped(SLOT) : 0, one_in(2) ? shaped(SLOT) : 0)
+			      : replies[below(8)];
+	err = arch_ipc(nr | ipc_flags(nr), r[0], nr == NR_CALL || one_in(2) ? 0 : caps_pair(shaped(SLOT), shaped(SLOT)),
+		       reply, &rq);
 	if (nr > NR_SYSTEM)
 		return;
 	fuzz.done[nr]++;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Want of memory at every place where a call takes some: the n-th charge of the pool fails, for n = 1, 2, ... until the call succeeds without
- * reaching it. A call that failed must have changed nothing that is counted, and must succeed when it is simply made again.
+ * Want of memory at every place where a call takes some: the n-th charge of the pool fails, for n = 1, 2, ... until the
+ * call succeeds without reaching it. A call that failed must have changed nothing that is counted, and must succeed
+ * when it is simply made again.
  */
 #include "kfuzz.h"
 
@@ -10,9 +11,9 @@
 #include <base/panic.h>
 #include <base/string.h>
 
-#define BASE 0x20000000ul // untouched: every table is missing
-#define AT_EDGE (BASE + (LARGE_PAGES - 4) * PAGE_SIZE) // the last pages of one table
-#define MANY 8
+#define BASE       0x20000000ul                           // untouched: every table is missing
+#define AT_EDGE    (BASE + (LARGE_PAGES - 4) * PAGE_SIZE) // the last pages of one table
+#define MANY       8
 #define PLACES_MAX 40
 
 static struct lab_bench bench;
@@ -65,7 +66,8 @@ static err_t clone_of(u64 op)
 	u64 done = 0;
 
 	for (u64 at = 0; at < MANY; at += done) {
-		err_t err = sys_clone(to, AT_EDGE + at * PAGE_SIZE, from, AT_EDGE + at * PAGE_SIZE, MANY - at, op, &done, NULL, NULL);
+		err_t err = sys_clone(to, AT_EDGE + at * PAGE_SIZE, from, AT_EDGE + at * PAGE_SIZE, MANY - at, op,
+				      &done, NULL, NULL);
 
 		if (err)
 			return err;
@@ -117,9 +119,15 @@ static const struct {
 	err_t (*call)(void);
 	bool source; // `from` has pages to clone
 } cases[] = {
-	{ "map", map_one, false },           { "map of a list", map_list, false },   { "map that zeroes", map_zero, false },
-	{ "map of held entries", map_held, false }, { "clone SHARE", clone_share, true }, { "clone COW", clone_cow, true },
-	{ "unmap that leaves tokens", token_write, false }, { "stash", stash, false }, { "an address space", aspace_make, false },
+	{ "map", map_one, false },
+	{ "map of a list", map_list, false },
+	{ "map that zeroes", map_zero, false },
+	{ "map of held entries", map_held, false },
+	{ "clone SHARE", clone_share, true },
+	{ "clone COW", clone_cow, true },
+	{ "unmap that leaves tokens", token_write, false },
+	{ "stash", stash, false },
+	{ "an address space", aspace_make, false },
 	{ "frames", frames_take, false },
 };
 
@@ -135,7 +143,8 @@ static u64 leaves(cptr_t aspace)
 {
 	u64 n = 0;
 
-	lab_check("to look at an address space", sys_aspace_ctl(aspace, ASOP_STAT, 0, 0, 0, 0, 0, 0, NULL, NULL, &n, NULL));
+	lab_check("to look at an address space",
+		  sys_aspace_ctl(aspace, ASOP_STAT, 0, 0, 0, 0, 0, 0, NULL, NULL, &n, NULL));
 	return n;
 }
 
@@ -145,7 +154,8 @@ static void clear(cptr_t aspace)
 
 	lab_check("to empty a stash", sys_aspace_ctl(aspace, ASOP_STASH, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL));
 	for (u64 va = USER_BASE; va < WINDOW_END; va += done * PAGE_SIZE)
-		lab_check("to unmap", sys_unmap(aspace, va, (WINDOW_END - va) / PAGE_SIZE, CAP_NULL, 0, 0, &done, NULL, NULL, NULL));
+		lab_check("to unmap", sys_unmap(aspace, va, (WINDOW_END - va) / PAGE_SIZE, CAP_NULL, 0, 0, &done, NULL,
+						NULL, NULL));
 	lab_check("to empty a stash", sys_aspace_ctl(aspace, ASOP_STASH, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL));
 }
 
@@ -157,7 +167,8 @@ static bool inject_one(u32 c, u64 n)
 
 	some();
 	if (cases[c].source)
-		lab_check("to map the source", sys_map(from, AT_EDGE, pool, 0, MANY, PROT_READ | PROT_WRITE, 0, 0, 0, NULL));
+		lab_check("to map the source",
+			  sys_map(from, AT_EDGE, pool, 0, MANY, PROT_READ | PROT_WRITE, 0, 0, 0, NULL));
 	used = usage();
 	mapped = leaves(to);
 	lab_check("to inject", sys_pool_ctl(pool, POOLOP_INJECT, n, 0, 0, NULL, NULL, NULL, NULL));
@@ -167,8 +178,8 @@ static bool inject_one(u32 c, u64 n)
 	if (err && err != -ERR_NOMEM)
 		panic("%s, charge %lu refused: %s", cases[c].name, n, err_name(err));
 	if (err && (usage() != used || leaves(to) != mapped))
-		panic("%s, charge %lu refused: %lu frames before, %lu after; %lu leaves before, %lu after", cases[c].name, n, used, usage(),
-		      mapped, leaves(to));
+		panic("%s, charge %lu refused: %lu frames before, %lu after; %lu leaves before, %lu after",
+		      cases[c].name, n, used, usage(), mapped, leaves(to));
 	if (err) {
 		frames_name();
 		lab_check(cases[c].name, cases[c].call());
@@ -192,8 +203,8 @@ void inject_run(void)
 	from = lab_make(&bench, TYPE_ASPACE, 0);
 	to = lab_make(&bench, TYPE_ASPACE, 0);
 	for (u32 i = 0; i < 2; i++)
-		lab_check("a window", sys_aspace_ctl(i ? to : from, ASOP_WINDOW, 0, USER_BASE, WINDOW_END, SLOT_SELF_ENDPOINT, pool, 0, NULL,
-						     NULL, NULL, NULL));
+		lab_check("a window", sys_aspace_ctl(i ? to : from, ASOP_WINDOW, 0, USER_BASE, WINDOW_END,
+						     SLOT_SELF_ENDPOINT, pool, 0, NULL, NULL, NULL, NULL));
 	for (u32 c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
 		u64 n = 1;
 
@@ -205,5 +216,6 @@ void inject_run(void)
 	lab_check("the self-check", sys_system(SLOT_SYSTEM, SYS_CHECK, 0, 0, 0, &violations, NULL, NULL, NULL));
 	if (violations)
 		panic("after want of memory the self-check found %lu violations", violations);
-	log_line("kfuzz: want of memory at %lu places of %u operations: ok", places, (u32)(sizeof(cases) / sizeof(cases[0])));
+	log_line("kfuzz: want of memory at %lu places of %u operations: ok", places,
+		 (u32)(sizeof(cases) / sizeof(cases[0])));
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * kfuzz: a server that tests the kernel from where a server stands. It owns a pool, tables, address spaces; so random system calls get deep.
+ * kfuzz: a server that tests the kernel from where a server stands. It owns a pool, tables, address spaces; so random
+ *system calls get deep.
  *
- * A round: the world is made in a pool of its own; a thread, the fuzzer, makes random calls with a table that holds the world's capabilities
- * and nothing else; then the world is taken apart, and the machine must have as many free frames, objects and capabilities as before.
+ * A round: the world is made in a pool of its own; a thread, the fuzzer, makes random calls with a table that holds the
+ *world's capabilities and nothing else; then the world is taken apart, and the machine must have as many free frames,
+ *objects and capabilities as before.
  *
  *	main (its own priority)   receives: the fuzzer's end (a breakpoint), a fault, or bits of the watch
  *	fuzzer                    random calls; it may block itself
@@ -36,10 +38,10 @@ enum {
 	S_GIVEN,         // so many are given
 };
 
-#define WORLD_POOL 2500 // frames
+#define WORLD_POOL    2500 // frames
 #define WORLD_SUBPOOL 300
-#define WINDOW_END 0x100000000ul
-#define PINS 32
+#define WINDOW_END    0x100000000ul
+#define PINS          32
 
 // The fuzzer's part, in its own domain. What it pinned must be unpinned for it: only it knows the frames.
 struct pin {

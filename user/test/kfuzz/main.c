@@ -6,11 +6,11 @@
 #include <base/panic.h>
 #include <server/main.h>
 
-#define PRIORITY_FUZZ 25
+#define PRIORITY_FUZZ  25
 #define PRIORITY_WATCH 21
-#define ROUND_CALLS 4000
-#define CHECK_EVERY 16   // rounds between self-checks
-#define PATIENCE_MS 100  // a thread of the world may run wild and keep the watch from running
+#define ROUND_CALLS    4000
+#define CHECK_EVERY    16  // rounds between self-checks
+#define PATIENCE_MS    100 // a thread of the world may run wild and keep the watch from running
 
 struct fuzz fuzz;
 _Alignas(PAGE_SIZE) u64 fuzz_argument[PAGE_SIZE / sizeof(u64)];
@@ -96,7 +96,8 @@ static void fuzzer_attend(u64 seed)
 		lab_check("to receive", err);
 		if (rq.label == OP_PAGER_EXCEPTION && rq.w[0] == EXC_BREAK)
 			return;
-		panic("seed %lu: the fuzzer itself failed: label %lx, address %lx, pc %lx", seed, rq.label, rq.w[0], rq.w[5]);
+		panic("seed %lu: the fuzzer itself failed: label %lx, address %lx, pc %lx", seed, rq.label, rq.w[0],
+		      rq.w[5]);
 	}
 }
 
@@ -143,7 +144,8 @@ static void rounds_run(u64 seed, u64 calls)
 			self_check(seed + rounds);
 	}
 	self_check(seed + rounds);
-	log_line("kfuzz: seed %lu: %lu calls in %lu rounds, %lu waits ended from outside", seed, calls, rounds, rescues);
+	log_line("kfuzz: seed %lu: %lu calls in %lu rounds, %lu waits ended from outside", seed, calls, rounds,
+		 rescues);
 }
 
 // How often each call was made and how often it did something: a fuzzer whose calls all fail tests nothing.

@@ -9,8 +9,16 @@
 #define DEPTH 4      // tables in tables
 
 // This server's slots are used again in each round.
-enum { W_POOL, W_SUBPOOL, W_TABLE, W_ASPACE, W_ENDPOINT = W_ASPACE + 2, W_NOTIFY = W_ENDPOINT + 2, W_THREAD = W_NOTIFY + 2,
-       W_SLOTS = W_THREAD + 2 };
+enum {
+	W_POOL,
+	W_SUBPOOL,
+	W_TABLE,
+	W_ASPACE,
+	W_ENDPOINT = W_ASPACE + 2,
+	W_NOTIFY = W_ENDPOINT + 2,
+	W_THREAD = W_NOTIFY + 2,
+	W_SLOTS = W_THREAD + 2
+};
 static cptr_t slots[W_SLOTS], inner[DEPTH];
 
 static void object(struct world *w, u32 which, u32 type, u64 arg)
@@ -65,8 +73,8 @@ void world_make(struct world *w)
 		w->endpoint[i] = slots[W_ENDPOINT + i];
 		w->notify[i] = slots[W_NOTIFY + i];
 		w->thread[i] = slots[W_THREAD + i];
-		lab_check("a window", sys_aspace_ctl(w->aspace[i], ASOP_WINDOW, 0, USER_BASE, WINDOW_END, w->endpoint[i], slots[W_POOL],
-						     WIN_COW, NULL, NULL, NULL, NULL));
+		lab_check("a window", sys_aspace_ctl(w->aspace[i], ASOP_WINDOW, 0, USER_BASE, WINDOW_END,
+						     w->endpoint[i], slots[W_POOL], WIN_COW, NULL, NULL, NULL, NULL));
 	}
 	give_all(w);
 }

@@ -7,7 +7,7 @@
 #include <base/string.h>
 
 #define DELETE_STEPS 200000 // more than any object needs
-#define IMAGE_PAGES 1024 // more than any server's image has
+#define IMAGE_PAGES  1024   // more than any server's image has
 
 static struct lab_bench own = { .pool = SLOT_SELF_POOL };
 static cptr_t next_slot = SLOT_SERVER_FREE;
@@ -58,7 +58,8 @@ err_t lab_object(struct lab_bench *bench, u32 type, cptr_t table, u64 slot, u64 
 			return err;
 		bench->bin[type].used = 0;
 	}
-	err = sys_object_create(bench->pool, bench->bin[type].frame, bench->bin[type].used, type, table, slot, arg, NULL);
+	err = sys_object_create(bench->pool, bench->bin[type].frame, bench->bin[type].used, type, table, slot, arg,
+				NULL);
 	if (!err)
 		bench->bin[type].used++;
 	return err;
@@ -77,8 +78,8 @@ struct lab_domain lab_domain(struct lab_bench *bench, cptr_t pager)
 	struct lab_domain d = { lab_make(bench, TYPE_CAPTABLE, 0), lab_make(bench, TYPE_ASPACE, 0) };
 
 	lab_check("a leaf", lab_object(bench, TYPE_CAPLEAF, d.table, 0, 0));
-	lab_check("a window", sys_aspace_ctl(d.aspace, ASOP_WINDOW, 0, USER_BASE, ARGUMENT_VA + PAGE_SIZE, pager, bench->pool, 0,
-					     NULL, NULL, NULL, NULL));
+	lab_check("a window", sys_aspace_ctl(d.aspace, ASOP_WINDOW, 0, USER_BASE, ARGUMENT_VA + PAGE_SIZE, pager,
+					     bench->pool, 0, NULL, NULL, NULL, NULL));
 	return d;
 }
 
@@ -87,8 +88,9 @@ void lab_image(struct lab_domain domain)
 	u64 done;
 
 	for (u64 at = 0; at < IMAGE_PAGES; at += done)
-		lab_check("the image", sys_clone(domain.aspace, USER_BASE + at * PAGE_SIZE, SLOT_SELF_ASPACE,
-						 USER_BASE + at * PAGE_SIZE, IMAGE_PAGES - at, CLONE_SHARE, &done, NULL, NULL));
+		lab_check("the image",
+			  sys_clone(domain.aspace, USER_BASE + at * PAGE_SIZE, SLOT_SELF_ASPACE,
+				    USER_BASE + at * PAGE_SIZE, IMAGE_PAGES - at, CLONE_SHARE, &done, NULL, NULL));
 }
 
 cptr_t lab_thread(struct lab_bench *bench, u64 priority)
@@ -110,8 +112,10 @@ void lab_argument(cptr_t pool, cptr_t thread, struct lab_domain domain, u64 va)
 {
 	frame_t frame = lab_frame(pool);
 
-	lab_check("an argument page", sys_map(domain.aspace, va, pool, frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0, NULL));
-	lab_check("an argument page", sys_thread_ctl(thread, THREAD_ARGUMENT, pool, frame, 0, 0, NULL, NULL, NULL, NULL));
+	lab_check("an argument page",
+		  sys_map(domain.aspace, va, pool, frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0, NULL));
+	lab_check("an argument page",
+		  sys_thread_ctl(thread, THREAD_ARGUMENT, pool, frame, 0, 0, NULL, NULL, NULL, NULL));
 }
 
 void lab_give(struct lab_domain domain, u64 slot, cptr_t mine, u64 rights)

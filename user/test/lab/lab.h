@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the kernel's own bench and fuzzer build their worlds from: objects made by hand, and domains that show this very server's image.
+ * What the kernel's own bench and fuzzer build their worlds from: objects made by hand, and domains that show this very
+ * server's image.
  *
- * A domain is an address space and a capability table. The image (code and data) is shared into it at the same addresses, so a function of
- * this server runs there as it is and sees the same variables; what its capabilities are is the domain's table alone.
+ * A domain is an address space and a capability table. The image (code and data) is shared into it at the same
+ * addresses, so a function of this server runs there as it is and sees the same variables; what its capabilities are is
+ * the domain's table alone.
  *
  * Nothing here is taken back one by one: the machine is powered off, or the pool is destroyed.
  */
@@ -12,7 +14,7 @@
 #include <abi/stubs.h>
 #include <base/types.h>
 
-#define LAB_SELF ((struct lab_domain){ SLOT_SELF_CAPTABLE, SLOT_SELF_ASPACE })
+#define LAB_SELF  ((struct lab_domain){ SLOT_SELF_CAPTABLE, SLOT_SELF_ASPACE })
 #define LAB_STACK 8192
 
 struct lab_domain {
@@ -48,7 +50,8 @@ void lab_argument(cptr_t pool, cptr_t thread, struct lab_domain domain, u64 va);
 // The domain's slot `slot` gets what lies in this server's slot `mine`.
 void lab_give(struct lab_domain domain, u64 slot, cptr_t mine, u64 rights);
 
-// Delete what a slot of a table holds, in as many steps as it takes. BUSY: something else must go first. An empty slot is fine.
+// Delete what a slot of a table holds, in as many steps as it takes. BUSY: something else must go first. An empty slot
+// is fine.
 err_t lab_delete(cptr_t table, u64 slot) must_check;
 
 // A number from the kernel's command line: "name=123".
