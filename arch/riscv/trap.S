@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Trap entry and exit. sscratch holds the hart record in user mode and 0 in the kernel: a trap knows where it came from.
+// Trap entry and exit. sscratch holds the hart record in user mode and 0 in the kernel: a trap knows whence it comes.
 //
-//	system call -> callee-saved registers into the thread's context -> its fast path (kernel/fastpath.c), words untouched
+//	system call -> callee-saved registers into the context -> its fast path (kernel/fastpath.c), words untouched
 //	               (a fast path that declines) -> trap_slow_*: the rest into the context -> trap_syscall
 //	anything else -> all registers into the context -> trap_user
 //	trap in the kernel -> trap_kernel (a bug: panic)
