@@ -80,13 +80,17 @@ static always_inline void page_release(struct page *page, struct pool *pool)
 
 // ---- alloc
 
+// gen, pool, state; no order, no flags of the pager: the word that frame_check compares.
+static always_inline u64 page_head(u64 gen, const struct pool *pool)
+{
+	return gen | (u64)pool->id << 32 | (u64)PAGE_OWNED << 48;
+}
+
 // A page of a block becomes the pool's. May its content be shown to the pool? Only if it is the pool's own, and it
 // asked for that.
-static always_inline void page_own(struct page *page, u32 gen, const struct pool *pool, u64 flags)
+static always_inline void page_own(struct page *page, u64 head, u64 flags)
 {
-	// gen, pool, state; no order, no flags of the pager: the word that frame_check compares
-	u64 head = gen | (u64)pool->id << 32 | (u64)PAGE_OWNED << 48;
-	page->marks = flags & ALLOC_NOZERO && page->pool == pool->id ? PAGE_ZEROED : 0;
+	page->marks = flags & ALLOC_NOZERO && page->pool == (u16)(head >> 32) ? PAGE_ZEROED : 0;
 	*(u64 *)page = head;
 	page->word0 = 0;
 	page->word1 = 0;
@@ -94,14 +98,16 @@ static always_inline void page_own(struct page *page, u32 gen, const struct pool
 		page_clear(page);
 }
 
+// The pages of a block get one generation: that of the oldest.
 static void block_own(struct page *page, u64 frames, const struct pool *pool, u64 flags)
 {
-	u32 gen = page->gen;
+	u64 gen = page->gen;
 	for (u64 i = 1; i < frames; i++)
 		if (page[i].gen > gen)
 			gen = page[i].gen;
+	u64 head = page_head(gen, pool);
 	for (u64 i = 0; i < frames; i++)
-		page_own(&page[i], gen, pool, flags);
+		page_own(&page[i], head, flags);
 }
 
 // Of a block of 2^order, the first `keep` frames are OWNED now; the rest goes back in the largest blocks. As long as a
@@ -146,7 +152,7 @@ static u64 singles_alloc(struct pool *pool, u64 count, u64 flags, frame_t *out)
 		if (!page)
 			break;
 		for (u32 i = 0; i < 1u << order; i++, page++) {
-			page_own(page, page->gen, pool, flags);
+			page_own(page, page_head(page->gen, pool), flags);
 			out[n++] = frame_ref(page);
 			trace(EVENT_ALLOC, out[n - 1], 0, pool->id);
 		}
@@ -202,7 +208,7 @@ struct page *frame_table_alloc(struct pool *pool)
 		pool_uncharge(pool, 1);
 		return NULL;
 	}
-	page_own(page, page->gen, pool, 0);
+	page_own(page, page_head(page->gen, pool), 0);
 	page->state = PAGE_TABLE;
 	trace(EVENT_ALLOC, frame_ref(page), 0, pool->id);
 	return page;

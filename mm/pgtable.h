@@ -24,7 +24,7 @@
 
 // Work is counted in instructions, roughly, so that a call stays below the 20,000 for which interrupts may be off. An
 // entry costs at least so much that a call never handles more than BATCH of them.
-#define WORK_CALL  11000
+#define WORK_CALL  10500
 #define WORK_ENTRY (WORK_CALL / BATCH + 1)
 #define WORK_STEP  20 // of a walk
 #define WORK_EMPTY 7  // an empty entry looked at
