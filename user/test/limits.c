@@ -16,6 +16,7 @@
 
 #define IRQ_OFF_LIMIT 20000
 #define SINGLE_SHARE  90 // percent of all faults that must cost one call
+#define RARE          "shared memory made first, want of memory, the end of somebody"
 
 static uint64_t system_stat(uint64_t index)
 {
@@ -57,7 +58,8 @@ static void test_faults(void)
 	}
 	for (uint64_t calls = 1; calls <= 8; calls++)
 		if (count[calls])
-			printf("limits: %8lu faults cost %lu system calls: %s\n", count[calls], calls, calls < 4 ? why[calls] : RARE);
+			printf("limits: %8lu faults cost %lu system calls: %s\n", count[calls], calls,
+			       calls < 4 ? why[calls] : RARE);
 	CHECK(all > 100);
 	if (count[1] * 100 < all * SINGLE_SHARE)
 		FAIL("%lu of %lu faults cost one call; %d of 100 are expected", count[1], all, SINGLE_SHARE);
