@@ -85,6 +85,8 @@ static always_inline bool fill_allowed(const struct page *page, pte_t entry, u64
 // reuse: exclusive), or a fresh one that gets a copy of it (or zeroes, when the source is the page of zeroes).
 static always_inline bool replace_allowed(const struct page *page, const struct page *source, pte_t entry, u64 flags)
 {
+	if (flags & MAP_IF_EMPTY)
+		return false; // contradicts MAP_IF_SAME: the slow path says so
 	if (!source || !source->mapcount || source->marks & PAGE_SECRET || !pte_is_leaf(entry) ||
 	    pte_is_device(entry) || pfn_to_page(pte_pfn(entry)) != source)
 		return false;
