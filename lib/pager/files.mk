@@ -1,2 +1,2 @@
 # What servers share: parked requests, state segments, rings.
-SERVER_LIB_SRCS += lib/pager/park.c lib/pager/state.c lib/pager/ring.c
+SERVER_LIB_SRCS += lib/pager/park.c lib/pager/state.c lib/pager/ring.c lib/pager/channel.c

@@ -42,6 +42,13 @@ void ring_attach_producer(struct ring *ring, struct ring_shared *shared, u32 rec
 void ring_attach_consumer(struct ring *ring, struct ring_shared *shared, u32 records, u32 words);
 // false: the ring is full (or its consumer broken), the record is lost and OVERFLOW is set.
 bool ring_put(struct ring *ring, const u64 *record);
+// Records that the producer can put before the ring is full. A consumer that wrote nonsense leaves no room.
+static inline u32 ring_room(const struct ring *ring)
+{
+	u32 used = ring->position - __atomic_load_n(&ring->shared->tail, __ATOMIC_ACQUIRE);
+
+	return used < ring->records ? ring->records - used : 0;
+}
 // false: empty.
 bool ring_take(struct ring *ring, u64 *record) must_check;
 // true, once per loss: records were dropped, rescan. To be asked before the records that follow are taken.

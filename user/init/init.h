@@ -68,6 +68,9 @@ struct give { // pages for somebody: `pages` at `va`, zero but for `bytes` bytes
 };
 err_t pages_give(const struct give *g);
 err_t frame_take(cptr_t pool, frame_t *frame);
+err_t frames_take(cptr_t pool, u64 wanted,
+		  u64 *taken); // zeroed, references in the argument page; fewer than wanted is fine
+err_t frames_map(cptr_t aspace, vaddr_t va, cptr_t pool, u64 n); // those, for reading and writing
 void memory_open(void);           // init's argument page, and its second leaf of capabilities
 void archive_take(void);          // the archive goes to the pool of user memory and is mapped
 err_t archive_map(cptr_t aspace); // for a server

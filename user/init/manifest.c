@@ -162,7 +162,28 @@ static bool parse_device(struct parser *p)
 
 	if (s->devices == MANIFEST_DEVICES)
 		return fail(p, "a server has at most 8 devices", p->line->word[1]);
-	return name_take(p, s->device[s->devices++], sizeof(s->device[0]), p->line->word[1]);
+	if (p->line->words == 3 && strcmp(p->line->word[2], "all"))
+		return fail(p, "a device is the first of its name, or all of them", p->line->word[2]);
+	s->device[s->devices].all = p->line->words == 3;
+	return name_take(p, s->device[s->devices++].name, sizeof(s->device[0].name), p->line->word[1]);
+}
+
+// "ring PEER N pages"
+static bool parse_ring(struct parser *p)
+{
+	const struct line *l = p->line;
+	struct manifest *m = p->m;
+	struct manifest_ring *ring;
+
+	if (m->rings == MANIFEST_RINGS)
+		return fail(p, "there are too many rings (at most 16)", l->word[1]);
+	if (strcmp(l->word[3], "pages"))
+		return fail(p, "this is measured in pages", l->word[3]);
+	ring = &m->ring[m->rings++];
+	*ring = (struct manifest_ring){ .server = (u8)(p->server - m->server), .line = l->number };
+	if (!number(l->word[2], RING_PAGES_MAX, &ring->pages) || !ring->pages)
+		return fail(p, "a ring has 1 to 256 pages", l->word[2]);
+	return name_take(p, ring->name, sizeof(ring->name), l->word[1]);
 }
 
 static bool parse_peer(struct parser *p, enum peer_kind kind)
@@ -193,38 +214,63 @@ static bool parse_notify(struct parser *p)
 	return parse_peer(p, PEER_NOTIFY);
 }
 
+struct right {
+	const char *name; // NULL ends the list
+	u32 right;
+};
+
+// The words from `first` on are rights.
+static bool rights_take(struct parser *p, const struct right *rights, u32 first, const char *what, u32 *out)
+{
+	const struct line *l = p->line;
+
+	for (u32 w = first; w < l->words; w++) {
+		const struct right *r = rights;
+
+		while (r->name && strcmp(r->name, l->word[w]))
+			r++;
+		if (!r->name)
+			return fail(p, what, l->word[w]);
+		*out |= r->right;
+	}
+	return true;
+}
+
 // "grants system RIGHT ..."
 static bool parse_grants(struct parser *p)
 {
-	static const struct {
-		const char *name;
-		u32 right;
-	} rights[] = {
+	static const struct right rights[] = {
 		{ "observe", RIGHT_SYSTEM_OBSERVE },
 		{ "trace", RIGHT_SYSTEM_TRACE },
 		{ "event", RIGHT_SYSTEM_EVENT },
 		{ "power", RIGHT_SYSTEM_POWER },
+		{ NULL, 0 },
 	};
-	const struct line *l = p->line;
 
-	if (strcmp(l->word[1], "system"))
-		return fail(p, "only rights on the system can be granted", l->word[1]);
-	for (u32 w = 2; w < l->words; w++) {
-		u32 i = 0;
+	if (strcmp(p->line->word[1], "system"))
+		return fail(p, "only rights on the system can be granted", p->line->word[1]);
+	return rights_take(p, rights, 2, "this is not a right (observe, trace, event, power)", &p->server->system);
+}
 
-		while (i < sizeof(rights) / sizeof(rights[0]) && strcmp(rights[i].name, l->word[w]))
-			i++;
-		if (i == sizeof(rights) / sizeof(rights[0]))
-			return fail(p, "this is not a right (observe, trace, event, power)", l->word[w]);
-		p->server->system |= rights[i].right;
-	}
-	return true;
+// "user-pool RIGHT ..."
+static bool parse_user_rights(struct parser *p)
+{
+	static const struct right rights[] = {
+		{ "alloc", RIGHT_POOL_ALLOC },
+		{ "map", RIGHT_POOL_MAP },
+		{ "evict", RIGHT_POOL_EVICT },
+		{ NULL, 0 },
+	};
+
+	return rights_take(p, rights, 1, "this is not a right (rest; alloc, map, evict)", &p->server->user_rights);
 }
 
 static bool parse_user_pool(struct parser *p)
 {
 	if (strcmp(p->line->word[1], "rest"))
-		return fail(p, "the pool of user memory is the rest", p->line->word[1]);
+		return parse_user_rights(p);
+	if (p->line->words > 2)
+		return fail(p, "who has the pool of user memory has all rights", p->line->word[2]);
 	for (u32 i = 0; i < p->m->servers; i++)
 		if (p->m->server[i].user_pool)
 			return fail(p, "one server only has the pool of user memory", p->server->name);
@@ -238,14 +284,22 @@ static const struct statement {
 	bool inside; // belongs to a server
 	bool (*parse)(struct parser *p);
 } statements[] = {
-	{ "server", 3, 3, false, parse_server },      { "first", 2, 2, false, parse_first },
-	{ "priority", 2, 2, true, parse_priority },   { "pool", 3, 3, true, parse_pool },
-	{ "stack", 3, 3, true, parse_stack },         { "heap", 3, 3, true, parse_heap },
-	{ "state", 3, 3, true, parse_state },         { "archive", 1, 1, true, parse_archive },
-	{ "liveness", 2, 2, true, parse_liveness },   { "device", 2, 2, true, parse_device },
-	{ "call", 2, 2, true, parse_call },           { "pass", 2, 2, true, parse_pass },
-	{ "notify", 2, 2, true, parse_notify },       { "grants", 3, LINE_WORDS, true, parse_grants },
-	{ "user-pool", 2, 2, true, parse_user_pool },
+	{ "server", 3, 3, false, parse_server },
+	{ "first", 2, 2, false, parse_first },
+	{ "priority", 2, 2, true, parse_priority },
+	{ "pool", 3, 3, true, parse_pool },
+	{ "stack", 3, 3, true, parse_stack },
+	{ "heap", 3, 3, true, parse_heap },
+	{ "state", 3, 3, true, parse_state },
+	{ "archive", 1, 1, true, parse_archive },
+	{ "liveness", 2, 2, true, parse_liveness },
+	{ "device", 2, 3, true, parse_device },
+	{ "call", 2, 2, true, parse_call },
+	{ "pass", 2, 2, true, parse_pass },
+	{ "notify", 2, 2, true, parse_notify },
+	{ "grants", 3, LINE_WORDS, true, parse_grants },
+	{ "user-pool", 2, LINE_WORDS, true, parse_user_pool },
+	{ "ring", 4, 4, true, parse_ring },
 };
 
 static bool statement_parse(struct parser *p)
@@ -291,66 +345,6 @@ static bool line_split(struct line *l, const char *text, u64 size)
 	}
 }
 
-static bool peers_resolve(struct parser *p, struct manifest_server *s)
-{
-	struct manifest *m = p->m;
-
-	for (u32 i = 0; i < s->peers; i++) {
-		struct manifest_peer *peer = &s->peer[i];
-		struct line where = { .number = peer->line };
-		u32 n = 0;
-
-		p->line = &where;
-		if (!strcmp(peer->name, "init")) {
-			if (peer->kind != PEER_CALL)
-				return fail(p, "init can only be called", s->name);
-			peer->server = PEER_INIT;
-			continue;
-		}
-		while (n < m->servers && strcmp(m->server[n].name, peer->name))
-			n++;
-		if (n == m->servers)
-			return fail(p, "there is no server of this name", peer->name);
-		peer->server = (u8)n;
-	}
-	return true;
-}
-
-static bool server_check(struct parser *p, const struct manifest_server *s)
-{
-	struct line where = { .number = s->line };
-
-	p->line = &where;
-	if (s->priority <= PRIO_PROGRAM || s->priority >= PRIO_INIT)
-		return fail(p, "a server's priority lies between programs (20) and init (60)", s->name);
-	if (!s->pool_pages && !s->pool_percent)
-		return fail(p, "this server has no pool", s->name);
-	if (!s->stack_pages)
-		return fail(p, "this server has no stack", s->name);
-	return true;
-}
-
-static bool manifest_check(struct parser *p)
-{
-	struct manifest *m = p->m;
-	u32 user_pools = 0, liveness_writers = 0;
-
-	for (u32 i = 0; i < m->servers; i++) {
-		if (!server_check(p, &m->server[i]) || !peers_resolve(p, &m->server[i]))
-			return false;
-		user_pools += m->server[i].user_pool;
-		liveness_writers += m->server[i].liveness == LIVENESS_WRITE;
-	}
-	p->line = NULL;
-	if (!m->first[0])
-		return fail(p, "no first program is named", "first");
-	if (user_pools != 1)
-		return fail(p, "one server must have the pool of user memory", "user-pool rest");
-	if (liveness_writers != 1)
-		return fail(p, "one server must write the liveness page", "liveness write");
-	return true;
-}
-
 bool manifest_parse(const char *text, u64 size, struct manifest *m, struct manifest_error *error)
 {
 	struct line line = { .number = 0 };
@@ -369,5 +363,5 @@ bool manifest_parse(const char *text, u64 size, struct manifest *m, struct manif
 			return false;
 		at += n + 1;
 	}
-	return manifest_check(&p);
+	return manifest_resolve(m, error);
 }

@@ -11,6 +11,7 @@
 #define MANIFEST_DEVICES 8
 #define MANIFEST_NAME    16 // bytes of a server's name, NUL included
 #define MANIFEST_PATH    96 // as in record archive_entry
+#define MANIFEST_RINGS   16
 #define MANIFEST_PAGES   0x100000
 
 #define PEER_INIT 0xff // the peer is init itself
@@ -24,6 +25,15 @@ enum peer_kind {
 struct manifest_peer {
 	u8 kind;
 	u8 server; // index, or PEER_INIT; filled in when all servers are known
+	u32 line;
+	char name[MANIFEST_NAME];
+};
+
+// Memory that two servers share for their rings: `pages` for each direction.
+struct manifest_ring {
+	u8 server; // whose statement it is, and whose pool pays
+	u8 peer;   // filled in when all servers are known
+	u32 pages;
 	u32 line;
 	char name[MANIFEST_NAME];
 };
@@ -42,17 +52,23 @@ struct manifest_server {
 	u32 state_pages; // wired, at STATE_VA, outlives the program
 	u32 system;      // rights on SYSTEM
 	u8 liveness;
-	bool archive;   // the boot archive, read-only, at ARCHIVE_VA
-	bool user_pool; // gets the pool of user memory: everything that is left
+	bool archive;    // the boot archive, read-only, at ARCHIVE_VA
+	bool user_pool;  // gets the pool of user memory: everything that is left
+	u32 user_rights; // others: RIGHT_POOL_* on it
 	u8 devices;
 	u8 peers;
-	char device[MANIFEST_DEVICES][32];
+	struct {
+		char name[32];
+		bool all; // every device of the name, were there none
+	} device[MANIFEST_DEVICES];
 	struct manifest_peer peer[MANIFEST_PEERS];
 };
 
 struct manifest {
 	u32 servers;
 	struct manifest_server server[MANIFEST_SERVERS];
+	u32 rings;
+	struct manifest_ring ring[MANIFEST_RINGS];
 	char first[MANIFEST_PATH]; // the first program
 };
 
@@ -64,6 +80,15 @@ struct manifest_error {
 
 // False: *error says where and why.
 bool manifest_parse(const char *text, u64 size, struct manifest *m, struct manifest_error *error);
+
+// The second half of parsing: what needs the whole manifest. False: as above.
+bool manifest_resolve(struct manifest *m, struct manifest_error *error);
+
+// The ends of rings that a server has (at most SERVER_RINGS), in the order of the statements, whichever side wrote
+// them.
+u32 manifest_rings(const struct manifest *m, u32 server, struct server_ring *ends);
+// The end that `server` has of ring `ring`; `ends` is room for all of its ends.
+const struct server_ring *manifest_ring_end(const struct manifest *m, u32 ring, u32 server, struct server_ring *ends);
 
 // Calls and faults must not wait in a circle, and a call must go to a higher priority. False: *error names the circle
 // or the call.

@@ -101,11 +101,21 @@ static err_t pages_fill(const struct give *g, u64 done, u64 n)
 	return sys_unmap(SLOT_SELF_ASPACE, SCRATCH_VA, n, CAP_NULL, 0, 0, NULL, NULL, NULL, NULL);
 }
 
+err_t frames_take(cptr_t pool, u64 wanted, u64 *taken)
+{
+	return sys_frame_alloc(pool, 0, wanted < BATCH_FILL ? wanted : BATCH_FILL, 0, taken, NULL);
+}
+
+err_t frames_map(cptr_t aspace, vaddr_t va, cptr_t pool, u64 n)
+{
+	return sys_map(aspace, va, pool, REFS[0], n, PROT_READ | PROT_WRITE, 0, 0, 0, NULL);
+}
+
 err_t pages_give(const struct give *g)
 {
 	for (u64 done = 0; done < g->pages;) {
-		u64 n = g->pages - done < BATCH_FILL ? g->pages - done : BATCH_FILL;
-		err_t err = sys_frame_alloc(g->pool, 0, n, 0, &n, NULL);
+		u64 n;
+		err_t err = frames_take(g->pool, g->pages - done, &n);
 
 		if (err)
 			return err;

@@ -108,6 +108,30 @@ static void image_load(u32 i)
 	}
 }
 
+// The machine's devices that a server gets, as indices into boot_info (device NULL: their number only). What does not
+// fit into its slots is left out.
+static u32 devices_of(const struct manifest_server *s, u8 *device)
+{
+	u32 n = 0;
+
+	for (u32 d = 0; d < s->devices; d++) {
+		u32 before = n;
+
+		for (u64 i = 0; i < init.info->devices && n < MANIFEST_DEVICES; i++) {
+			if (strcmp((const char *)init.info->device[i].name, s->device[d].name))
+				continue;
+			if (device)
+				device[n] = (u8)i;
+			n++;
+			if (!s->device[d].all)
+				break;
+		}
+		if (n == before && !s->device[d].all)
+			fatal(s->name, s->device[d].name, -ERR_NOENT, "this machine has no such device");
+	}
+	return n;
+}
+
 static void info_write(u32 i, struct server_info *info)
 {
 	const struct manifest_server *s = &init.manifest.server[i];
@@ -121,8 +145,9 @@ static void info_write(u32 i, struct server_info *info)
 				      .levels = init.info->levels,
 				      .timer_hz = init.info->timer_hz,
 				      .harts = init.info->harts,
-				      .devices = s->devices,
+				      .devices = devices_of(s, NULL),
 				      .peers = s->peers };
+	info->rings = manifest_rings(&init.manifest, i, info->ring);
 	step(i, "cannot look at its pool",
 	     sys_pool_ctl(server_slot(i, BLOCK_POOL), POOLOP_STAT, 0, 0, 0, &info->pool_pages, NULL, NULL, NULL));
 	string_copy((char *)info->name, s->name, sizeof(info->name));
@@ -204,17 +229,11 @@ static void memory_give(u32 i)
 
 static void devices_give(u32 i)
 {
-	const struct manifest_server *s = &init.manifest.server[i];
+	u8 device[MANIFEST_DEVICES];
+	u32 n = devices_of(&init.manifest.server[i], device);
 
-	for (u32 d = 0; d < s->devices; d++) {
-		u64 n = 0;
-
-		while (n < init.info->devices && strcmp((const char *)init.info->device[n].name, s->device[d]))
-			n++;
-		if (n == init.info->devices)
-			fatal(s->name, s->device[d], -ERR_NOENT, "this machine has no such device");
-		step(i, "cannot get its device", cap_give(i, SLOT_DEVICE0 + d, SLOT_DEVICE0 + n, 0, 0));
-	}
+	for (u32 d = 0; d < n; d++)
+		step(i, "cannot get its device", cap_give(i, SLOT_DEVICE0 + d, SLOT_DEVICE0 + device[d], 0, 0));
 }
 
 static err_t peer_give(u32 i, const struct manifest_peer *peer, cptr_t slot)
@@ -257,9 +276,47 @@ static void caps_give(u32 i)
 		step(i, "cannot get the pool of user memory", cap_give(i, SLOT_CLIENT_POOL, SLOT_USER_POOL, 0, 0));
 	if (s->system)
 		step(i, "cannot get its rights on the system", cap_give(i, SLOT_SYSTEM, SLOT_SYSTEM, s->system, 0));
+	if (s->user_rights && !s->user_pool)
+		step(i, "cannot get rights on the pool of user memory",
+		     cap_give(i, SLOT_CLIENT_POOL, SLOT_USER_POOL, s->user_rights, 0));
 	for (u32 n = 0; n < s->peers; n++)
 		step(i, "cannot get the capability of a peer", peer_give(i, &s->peer[n], SLOT_PEER0 + n));
 	devices_give(i);
+}
+
+// One direction of a ring: pages of `payer`'s pool, at `from` in one server and at `to` in the other.
+static err_t ring_pages(u32 payer, u32 a, vaddr_t from, u32 b, vaddr_t to, u64 pages)
+{
+	cptr_t pool = server_slot(payer, BLOCK_POOL);
+
+	for (u64 done = 0, n; done < pages; done += n) {
+		u64 offset = done * PAGE_SIZE;
+		err_t err = frames_take(pool, pages - done, &n);
+
+		if (!err)
+			err = frames_map(server_slot(a, BLOCK_ASPACE), from + offset, pool, n);
+		if (!err)
+			err = frames_map(server_slot(b, BLOCK_ASPACE), to + offset, pool, n);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void ring_give(u32 i)
+{
+	const struct manifest_ring *ring = &init.manifest.ring[i];
+	struct server_ring own_ends[SERVER_RINGS], peer_ends[SERVER_RINGS];
+	const struct server_ring *own = manifest_ring_end(&init.manifest, i, ring->server, own_ends);
+	const struct server_ring *peer = manifest_ring_end(&init.manifest, i, ring->peer, peer_ends);
+	const char *what = "cannot get a ring";
+
+	step(ring->server, what, ring_pages(ring->server, ring->server, own->out, ring->peer, peer->in, ring->pages));
+	step(ring->server, what, ring_pages(ring->server, ring->server, own->in, ring->peer, peer->out, ring->pages));
+	step(ring->server, what,
+	     cap_give(ring->server, own->notify, server_slot(ring->peer, BLOCK_NOTIFY), RIGHT_NOTIFICATION_NOTIFY, 0));
+	step(ring->peer, what,
+	     cap_give(ring->peer, peer->notify, server_slot(ring->server, BLOCK_NOTIFY), RIGHT_NOTIFICATION_NOTIFY, 0));
 }
 
 void servers_make(void)
@@ -275,6 +332,8 @@ void servers_make(void)
 		memory_give(i);
 		caps_give(i);
 	}
+	for (u32 i = 0; i < init.manifest.rings; i++)
+		ring_give(i);
 }
 
 static void server_start(u32 i)

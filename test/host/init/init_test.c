@@ -56,7 +56,7 @@ static void test_manifest(void)
 	EXPECT(m.server[1].pool_percent == 10 && m.server[1].user_pool && m.server[1].archive &&
 	       m.server[1].heap_pages == 3);
 	EXPECT(m.server[1].state_pages == 7 && m.server[1].stack_pages == 2 &&
-	       !strcmp(m.server[1].device[0], "serial"));
+	       !strcmp(m.server[1].device[0].name, "serial") && !m.server[1].device[0].all);
 	EXPECT(m.server[1].system == (RIGHT_SYSTEM_OBSERVE | RIGHT_SYSTEM_EVENT));
 	EXPECT(m.server[1].peers == 4 && m.server[1].peer[2].kind == PEER_NOTIFY && m.server[1].peer[0].server == 0);
 	EXPECT(m.server[1].peer[3].server == PEER_INIT);
@@ -74,6 +74,9 @@ static void test_manifest(void)
 	refuse("\tgrants system fly", 10, "not a right", "fly");
 	refuse("\tgrants pool observe", 10, "only rights on the system", "pool");
 	refuse("\tuser-pool rest", 10, "one server only", "vm");
+	refuse("\tuser-pool rest map", 10, "has all rights", "map");
+	refuse("\tuser-pool map all", 10, "not a right", "all");
+	refuse("\tdevice disk some", 10, "the first of its name", "some");
 	refuse("\tliveness maybe", 10, "for read or write", "maybe");
 	refuse("first sh", 10, "starts with /", "sh");
 	refuse("first /bin/a", 11, "one first program only", "/bin/sh");
@@ -84,6 +87,59 @@ static void test_manifest(void)
 	refuse("a b c d e f g", 10, "too many words", "");
 	EXPECT(!manifest_parse("priority 4", 10, &m, &error) && error.line == 1);
 	EXPECT(!manifest_parse("", 0, &m, &error) && error.line == 0 && strstr(error.what, "no first program"));
+}
+
+#define SERVER_B "server b /sbin/b\n\tpriority 41\n\tpool 1 pages\n"
+
+static const struct server_ring *end_of(u32 server, u32 n)
+{
+	static struct server_ring ends[SERVER_RINGS];
+
+	EXPECT(manifest_rings(&m, server, ends) > n);
+	return &ends[n];
+}
+
+// What one side writes the other reads, and each tells the other with the bits that it waits for.
+static void rings_match(u32 a, u32 an, u32 b, u32 bn, u32 pages)
+{
+	struct server_ring x = *end_of(a, an), y = *end_of(b, bn);
+
+	EXPECT(!strcmp((char *)x.peer, m.server[b].name) && !strcmp((char *)y.peer, m.server[a].name));
+	EXPECT(x.out_bits == y.in_bits && x.in_bits == y.out_bits && x.out_bits && x.in_bits);
+	EXPECT(x.pages == pages && y.pages == pages && x.notify == SLOT_RING0 + an && y.notify == SLOT_RING0 + bn);
+	EXPECT(x.out == (u64)RING_VA + 2 * an * RING_STRIDE && x.in == x.out + RING_STRIDE);
+}
+
+static void test_rings(void)
+{
+	char text[2048] = "";
+
+	// 0 a, 1 vm, 2 b: vm-a, b-vm, a-b
+	EXPECT(parse("\tring a 2 pages\n" SERVER_B "\tring vm 256 pages\n\tuser-pool map evict\n\tring a 1 pages\n"
+		     "\tdevice disk all"));
+	EXPECT(m.rings == 3 && m.server[2].user_rights == (RIGHT_POOL_MAP | RIGHT_POOL_EVICT) &&
+	       !m.server[2].user_pool);
+	EXPECT(m.server[2].device[0].all && !strcmp(m.server[2].device[0].name, "disk"));
+	rings_match(1, 0, 0, 0, 2);
+	rings_match(2, 0, 1, 1, 256);
+	rings_match(2, 1, 0, 1, 1);
+	EXPECT(manifest_ring_end(&m, 2, 0, (struct server_ring[SERVER_RINGS]){ 0 })->out == end_of(0, 1)->out);
+
+	refuse("\tring a 0 pages", 10, "1 to 256", "0");
+	refuse("\tring a 257 pages", 10, "1 to 256", "257");
+	refuse("\tring a 1 bytes", 10, "measured in pages", "bytes");
+	refuse("\tring a 1", 10, "too few or too many words", "ring");
+	refuse("\tring c 1 pages\n" SERVER_B, 10, "no server of this name", "c");
+	refuse("\tring init 1 pages", 10, "no server of this name", "init");
+	refuse("\tring vm 1 pages", 10, "between two servers", "vm");
+	refuse("\tring a 1 pages\n\tring a 2 pages", 11, "share rings already", "a");
+	for (int i = 0; i < 9; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 "server s%d /s\n\tpriority 41\n\tpool 1 pages\n\tring vm 1 pages\n", i);
+	refuse(text, 10 + 9 * 4 - 1, "at most 8 others", "vm");
+	for (int i = 0; i < 17; i++)
+		snprintf(text + 16 * i, sizeof(text) - 16 * i, "\tring a 1 pages\n");
+	refuse(text, 10 + 16, "too many rings", "a");
 }
 
 static void test_graph(void)
@@ -220,6 +276,7 @@ static void test_archive(void)
 int main(int argc, char **argv)
 {
 	test_manifest();
+	test_rings();
 	test_graph();
 	test_shipped();
 	test_elf(argc > 1 ? strtoull(argv[1], NULL, 0) : 300000);

@@ -5,6 +5,7 @@
  *
  *	make build/host/pager.test && build/host/pager.test [seed]
  */
+#include <pager/channel.h>
 #include <pager/ring.h>
 #include <pager/server.h>
 #include <pager/state.h>
@@ -238,6 +239,56 @@ static void test_park(void)
 	check(!badge_alive(2000 | 1 << 16) && badge_alive(5 | 5 << 16));
 }
 
+// ---- channels
+
+static cptr_t told_cap;
+static u64 told_bits;
+static u32 told_times;
+
+err_t ipc_notify(cptr_t notification, u64 bits)
+{
+	told_cap = notification;
+	told_bits = bits;
+	told_times++;
+	return 0;
+}
+
+// Two servers of a manifest, a ring of one page between them.
+static void test_channel(void)
+{
+	static _Alignas(64) u8 memory[2][PAGE_SIZE];
+	struct server_info info[2] = { { .rings = 1 }, { .rings = 1 } };
+	struct channel a, b;
+	u64 record[4] = { 0 };
+	u32 n = 0;
+
+	check(channel_records(1, 4) == 64 && channel_records(1, 8) == 32 && channel_records(2, 4) == 128);
+	for (u32 i = 0; i < 2; i++)
+		info[i].ring[0] = (struct server_ring){ .peer = { 'b' - (u8)i },
+							.out = (u64)memory[i],
+							.in = (u64)memory[1 - i],
+							.pages = 1,
+							.notify = SLOT_RING0 + i,
+							.out_bits = 2u << i,
+							.in_bits = 4u >> i };
+	check(!channel_open(&a, &info[0], "a", 4, 2) && !channel_open(&a, &info[0], "b", 600, 2));
+	check(channel_open(&a, &info[0], "b", 4, 2) && channel_open(&b, &info[1], "a", 2, 4));
+	channel_flush(&a);
+	check(!told_times && channel_room(&a) == 64 && channel_room(&b) == 128);
+	for (n = 0; channel_put(&a, record); n++)
+		record[0]++;
+	check(n == 64 && !channel_room(&a) && a.in_bits == 4 && b.in_bits == 2);
+	channel_flush(&a);
+	channel_flush(&a);
+	check(told_times == 1 && told_cap == SLOT_RING0 && told_bits == b.in_bits);
+	check(channel_overflowed(&b) && !channel_overflowed(&b) && !channel_overflowed(&a));
+	for (n = 0; channel_take(&b, record); n++)
+		check(record[0] == n);
+	check(n == 64 && channel_room(&a) == 64 && !channel_take(&a, record));
+	((struct ring_shared *)memory[0])->tail += 5; // a consumer that says it read what was never written
+	check(!channel_room(&a));
+}
+
 int main(int argc, char **argv)
 {
 	bool quick = getenv("JJOK_TEST") && !strcmp(getenv("JJOK_TEST"), "quick");
@@ -247,6 +298,7 @@ int main(int argc, char **argv)
 	test_state();
 	test_ring_edges();
 	test_ring_threads();
+	test_channel();
 	test_park();
 	printf("pager: ok\n");
 	return 0;

@@ -14,3 +14,4 @@ extern struct liveness fake_liveness;
 err_t ipc_reply(cptr_t endpoint, const struct request *rq);
 err_t ipc_reply_recv(cptr_t endpoint, struct request *rq);
 err_t ipc_recv(cptr_t endpoint, u64 flags, u64 deadline, struct request *rq);
+err_t ipc_notify(cptr_t notification, u64 bits);
