@@ -149,7 +149,7 @@ err_t sys_clone(struct thread *self, struct cap *dst, u64 dva, struct cap *src, 
 
 err_t sys_evict(struct thread *self, struct cap *pool, u64 frame, u64 token, u64 count, u64 flags, u64 *out)
 {
-	if (count > BATCH || (count && !self->argument))
+	if (count > EVICT_PLACES || (count && !self->argument))
 		return -ERR_INVAL;
 	return frame_evict(pool->obj, frame, token, self->argument, count, flags, &out[0]);
 }

@@ -126,7 +126,7 @@ err_t sys_frame_fill(struct thread *self, struct cap *pool, u64 dst, u64 src)
 
 err_t sys_frame_mark(struct thread *self, struct cap *pool, u64 frame, u64 op, u64 a, u64 b, u64 *out)
 {
-	if (op == MARK_BEGIN && (a > BATCH || (a && !self->argument)))
+	if (op == MARK_BEGIN && (a > EVICT_PLACES || (a && !self->argument)))
 		return -ERR_INVAL;
 	return frame_mark(pool->obj, frame, op, a, b, self->argument, op == MARK_BEGIN ? a : 0, out);
 }

@@ -178,15 +178,6 @@ static always_inline void aspace_fill_slot(struct aspace *as, pte_t *slot, struc
 	__atomic_store_n(slot, e, __ATOMIC_RELEASE);
 }
 
-// ---- for frame_evict and frame_mark: one place that maps a frame with a 4K entry, present or held
-struct place {
-	struct aspace *as;
-	vaddr_t va;
-	pte_t *slot;
-};
-// NOENT: {aspace_id, va} does not map or hold the page. BUSY: a large entry does (split it first).
-err_t aspace_place(u32 aspace_id, vaddr_t va, const struct page *page, struct place *place) must_check;
-
 // ASIDs with generations (asid.c): makes as->root valid. tlb.c: the shootdown protocol.
 void aspace_activate(struct aspace *as);
 void tlb_flush_page(struct aspace *as, vaddr_t va);

@@ -10,34 +10,82 @@
 // the list turns out wrong, all entries are put back as they were. Nobody else sees the gap: a hart that faults on it
 // waits for the kernel lock and finds the entry back, and translations that are still cached are of entries that are
 // valid again.
+//
+// A call names at most EVICT_PLACES places: that many fit into the instructions for which interrupts may be off,
+// whatever the walks cost. A frame that is mapped more often goes in pieces, while it is clean (EVICT_PARTIAL).
 #include <mm/pgtable.h>
 
 #define TOKEN_LIMIT (1ul << 54)
+
+// More translations than this: one flush of everything is cheaper, and other harts are waited for once.
+#define EVICT_FLUSHES 16
+
+// A place that maps a frame with a 4K entry, present or held.
+struct place {
+	struct aspace *as;
+	vaddr_t va;
+	pte_t *slot;
+};
 
 // The places taken so far and what was in them. One list is enough: it is used under the kernel lock within one call.
 static struct taken {
 	struct place place;
 	pte_t old;
-} taken[BATCH];
+} taken[EVICT_PLACES];
 
-// Tokens mean something to the pager of the frame's pool only; in another pool's window the page is simply gone.
-static u64 place_token(const struct place *place, const struct page *page, u64 token)
+struct harvest {
+	u64 leaves; // of the places, those that were present
+	bool dirty, young;
+};
+
+// False: {id, va} does not map or hold the page with a 4K entry. `limit` is pt_user_limit(). Short, since a call asks
+// for many.
+static always_inline bool place_find(u64 id, vaddr_t va, vaddr_t limit, const struct page *page, struct place *place)
 {
-	const struct window *w = aspace_window(place->as, place->va);
-	return w && w->pool && w->pool->id == page->pool ? token : TOKEN_REVOKED;
+	pfn_t pfn = id >> (PAGE_SHIFT - 6);
+	if (unlikely(pfn >= mem.limit || id % (OBJECT_SIZE_ASPACE / 64)))
+		return false;
+	const struct page *holder = pfn_to_page(pfn);
+	if (unlikely(holder->state != PAGE_OBJECT || (u8)holder->word1 != TYPE_ASPACE))
+		return false;
+	// A freed slot is zeroed: an address space that has a root table lives.
+	struct aspace *as = arch_p2v(id << 6);
+	if (unlikely(!as->table || va % PAGE_SIZE || va >= limit))
+		return false;
+	pte_t *slot = aspace_slot(as, va);
+	if (unlikely(!slot || !pte_names(*slot, page_to_pfn(page))))
+		return false;
+	*place = (struct place){ .as = as, .va = va, .slot = slot };
+	return true;
 }
 
-// Returns how many places were taken: fewer than n means that the next one does not map the page.
-static u64 places_take(const struct page *page, u64 token, const u64 *places, u64 n)
+// Tokens mean something to the pager of the frame's pool only; in another pool's window the page is simply gone.
+static always_inline u64 place_token(const struct place *place, const struct pool *pool, u64 token)
 {
+	const struct window *w = &place->as->window[0];
+	if (unlikely(place->va < w->start || place->va >= w->end))
+		w = aspace_window(place->as, place->va);
+	return w && w->pool == pool ? token : TOKEN_REVOKED;
+}
+
+// Take the n places out. Returns how many were taken: fewer than n means that the next one does not map the page.
+static u64 places_take(const struct page *page, const struct pool *pool, u64 token, const u64 *places, u64 n,
+		       struct harvest *h)
+{
+	const vaddr_t limit = pt_user_limit();
+	struct harvest sum = { 0 };
 	u64 i;
 	for (i = 0; i < n; i++) {
 		struct taken *t = &taken[i];
-		u64 id = places[2 * i];
-		if (id >> 32 || aspace_place(id, places[2 * i + 1], page, &t->place))
+		if (!place_find(places[2 * i], places[2 * i + 1], limit, page, &t->place))
 			break;
-		t->old = pte_exchange(t->place.slot, pte_make_token(place_token(&t->place, page, token)));
+		pte_t old = pte_exchange(t->place.slot, pte_make_token(place_token(&t->place, pool, token)));
+		t->old = old;
+		sum.leaves += pte_is_leaf(old);
+		sum.dirty |= pte_dirty(old);
+		sum.young |= pte_young(old);
 	}
+	*h = sum;
 	return i;
 }
 
@@ -47,24 +95,26 @@ static void places_put_back(u64 n)
 		pte_fill(taken[i].place.slot, taken[i].old);
 }
 
-static bool taken_dirty(u64 n)
+// The entries of n places have changed: their translations go.
+static void places_flush(u64 n, const struct harvest *h)
 {
+	if (h->leaves > EVICT_FLUSHES) {
+		tlb_flush_everything();
+		return;
+	}
 	for (u64 i = 0; i < n; i++)
-		if (pte_dirty(taken[i].old))
-			return true;
-	return false;
+		if (pte_is_leaf(taken[i].old))
+			tlb_flush_page(taken[i].place.as, taken[i].place.va);
 }
 
 // No way back from here: counts and sticky bits, then the translations.
-static void places_commit(struct page *page, u64 n)
+static void places_commit(struct page *page, u64 n, const struct harvest *h)
 {
-	for (u64 i = 0; i < n; i++) {
-		struct place *place = &taken[i].place;
-		place->as->leaves--;
-		page_unmapped(page, pte_dirty(taken[i].old), pte_young(taken[i].old));
-		if (pte_is_leaf(taken[i].old))
-			tlb_flush_page(place->as, place->va);
-	}
+	for (u64 i = 0; i < n; i++)
+		taken[i].place.as->leaves--;
+	page->marks |= (h->dirty ? PAGE_DIRTY : 0) | (h->young ? PAGE_YOUNG : 0);
+	page->mapcount -= n;
+	places_flush(n, h);
 }
 
 static err_t evict_cancel(struct page *page, u64 n)
@@ -79,14 +129,14 @@ static err_t evict_cancel(struct page *page, u64 n)
 }
 
 // Whether the places taken may go, and if not, why.
-static err_t evict_verdict(const struct page *page, u64 got, u64 n, u64 flags)
+static err_t evict_verdict(const struct page *page, u64 got, u64 n, const struct harvest *h, u64 flags)
 {
 	if (got < n)
 		return -ERR_EXIST;
 	assert(got <= page->mapcount);
 	if (got == page->mapcount)
 		return 0;
-	bool clean = !(page->marks & (PAGE_DIRTY | PAGE_WRITEBACK)) && !taken_dirty(got);
+	bool clean = !(page->marks & (PAGE_DIRTY | PAGE_WRITEBACK)) && !h->dirty;
 	return flags & EVICT_PARTIAL && clean ? 0 : -ERR_BUSY;
 }
 
@@ -96,7 +146,7 @@ err_t frame_evict(struct pool *pool, frame_t frame, u64 token, const u64 *places
 	*left = 0;
 	if (!page)
 		return -ERR_STALE;
-	if (n > BATCH || flags & ~(u64)(EVICT_PARTIAL | EVICT_CANCEL))
+	if (n > EVICT_PLACES || flags & ~(u64)(EVICT_PARTIAL | EVICT_CANCEL))
 		return -ERR_INVAL;
 	if (flags & EVICT_CANCEL)
 		return evict_cancel(page, n);
@@ -105,14 +155,15 @@ err_t frame_evict(struct pool *pool, frame_t frame, u64 token, const u64 *places
 	*left = page->mapcount;
 	if (page->state == PAGE_EVICTING || page->pins)
 		return -ERR_BUSY;
-	u64 got = places_take(page, token, places, n);
-	err_t err = evict_verdict(page, got, n, flags);
+	struct harvest h;
+	u64 got = places_take(page, pool, token, places, n, &h);
+	err_t err = evict_verdict(page, got, n, &h, flags);
 	*left = got < n ? got : page->mapcount - got;
 	if (err) {
 		places_put_back(got);
 		return err;
 	}
-	places_commit(page, got);
+	places_commit(page, got, &h);
 	page->marks |= PAGE_SWAPCACHE;
 	if (!page->mapcount) {
 		page->state = PAGE_EVICTING;
@@ -122,36 +173,34 @@ err_t frame_evict(struct pool *pool, frame_t frame, u64 token, const u64 *places
 	return 0;
 }
 
-// A leaf loses its write right and its dirty bit, which is harvested; the page walker of another hart may race for A
-// and D.
-static void place_write_protect(const struct place *place, struct page *page)
+// Leaves come back without write right and dirty bit. Held entries come back as they were: they were harvested when
+// they became so, and protect will ask before one is writable again.
+static void places_put_back_protected(u64 n)
 {
-	pte_t old = *place->slot, set;
-	if (!pte_is_leaf(old))
-		return; // held: it was harvested when it became so, and protect will ask before it is writable again
-	do {
-		set = pte_clear_dirty(pte_set_prot(old, pte_prot(old) & ~(u64)PROT_WRITE));
-	} while (!pte_change(place->slot, &old, set));
-	if (pte_dirty(old))
-		page->marks |= PAGE_DIRTY;
-	if (old != set)
-		tlb_flush_page(place->as, place->va);
+	for (u64 i = 0; i < n; i++) {
+		pte_t old = taken[i].old;
+		if (pte_is_leaf(old))
+			old = pte_clear_dirty(pte_set_prot(old, pte_prot(old) & ~(u64)PROT_WRITE));
+		pte_fill(taken[i].place.slot, old);
+	}
 }
 
-// Taking the places finds one that is named twice, which would leave another one writable; then they go back, and are
-// weakened one by one.
-err_t page_write_protect(struct page *page, const u64 *places, u64 n)
+// Taking the places finds one that is named twice, which would leave another one writable. Of a frame that is mapped
+// more often than a list is long, a full list will do: what is written through the other places meanwhile stays in
+// their D, and makes the frame dirty again when it is harvested.
+err_t page_write_protect(struct page *page, const struct pool *pool, const u64 *places, u64 n)
 {
-	if (n > BATCH || n != page->mapcount)
+	if (n > EVICT_PLACES || n != MIN(page->mapcount, (u32)EVICT_PLACES))
 		return -ERR_BUSY;
-	u64 got = places_take(page, TOKEN_REVOKED, places, n);
-	bool dirty = page->marks & PAGE_DIRTY || taken_dirty(got);
-	places_put_back(got);
-	if (got < n)
-		return -ERR_BUSY;
-	if (!dirty)
-		return -ERR_INVAL;
-	for (u64 i = 0; i < n; i++)
-		place_write_protect(&taken[i].place, page);
+	struct harvest h;
+	u64 got = places_take(page, pool, TOKEN_REVOKED, places, n, &h);
+	bool dirty = page->marks & PAGE_DIRTY || h.dirty;
+	if (got < n || !dirty) {
+		places_put_back(got);
+		return got < n ? -ERR_BUSY : -ERR_INVAL;
+	}
+	places_put_back_protected(n);
+	page->marks |= PAGE_DIRTY;
+	places_flush(n, &h);
 	return 0;
 }

@@ -40,9 +40,9 @@ err_t frame_mark(struct pool *pool, frame_t frame, u64 op, u64 a, u64 b, const u
 #define FRAME_WORD_PLACE 24
 // BUSY: evicting, the count would leave 0 .. 65535. *paddr: for the device.
 err_t frame_pin(struct pool *pool, frame_t frame, s64 delta, paddr_t *paddr) must_check;
-// evict: all or nothing. places: n {aspace id, va} pairs. *left: mappings they did not cover. BUSY: they are not all
-// places of the frame, or it is pinned, or evicting, or PARTIAL and dirty; EXIST: the place with index *left does not
-// map the frame (with a 4K entry), or twice.
+// evict: all or nothing. places: n {aspace id, va} pairs, at most EVICT_PLACES. *left: mappings they did not cover.
+// BUSY: they are not all places of the frame, or it is pinned, or evicting, or PARTIAL and dirty; EXIST: the place with
+// index *left does not map the frame (with a 4K entry), or twice.
 err_t frame_evict(struct pool *pool, frame_t frame, u64 token, const u64 *places, u64 n, u64 flags,
 		  u64 *left) must_check;
 // Boot: RESERVED frames (the boot archive) become OWNED by this pool, which must have room.
@@ -76,9 +76,10 @@ void pages_free(struct page *page, u64 n, struct pool *pool);
 bool page_reclaim(struct page *page);
 // The frame that a reference names: OWNED or EVICTING and of this pool, else NULL (STALE).
 struct page *frame_lookup(const struct pool *pool, frame_t frame);
-// MARK_BEGIN's first step: harvest and write-protect the frame's places, which must be all (BUSY); INVAL: it is clean.
+// MARK_BEGIN's first step: harvest and write-protect the frame's places, which must be all, or EVICT_PLACES of more
+// (BUSY); INVAL: it is clean.
 // Afterwards it is DIRTY.
-err_t page_write_protect(struct page *page, const u64 *places, u64 n) must_check;
+err_t page_write_protect(struct page *page, const struct pool *pool, const u64 *places, u64 n) must_check;
 
 // zones of this machine; flat now, behind this interface a sparse model can take over
 #define ZONES 2

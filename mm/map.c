@@ -50,12 +50,6 @@ static err_t map_check(struct mapper *m, const struct map_request *rq)
 	return 0;
 }
 
-static bool map_names(pte_t e, const struct page *page)
-{
-	u32 kind = pte_kind(e);
-	return (kind == ENTRY_LEAF || kind == ENTRY_HELD) && pte_has_page(e) && pte_page(e) == page;
-}
-
 // Whether the conditions of the call let this page replace this entry.
 static err_t map_allowed(const struct mapper *m, pte_t old, const struct page *page)
 {
@@ -64,9 +58,9 @@ static err_t map_allowed(const struct mapper *m, pte_t old, const struct page *p
 		return -ERR_EXIST;
 	if (m->flags & MAP_IF_TOKEN && kind != ENTRY_EMPTY && kind != ENTRY_TOKEN)
 		return -ERR_EXIST;
-	if (m->flags & MAP_IF_SAME && !map_names(old, m->source ? m->source : page))
+	if (m->flags & MAP_IF_SAME && !pte_names(old, page_to_pfn(m->source ? m->source : page)))
 		return -ERR_STALE;
-	if (m->flags & MAP_IF_EXCLUSIVE && (page->mapcount != 1 || !map_names(old, page)))
+	if (m->flags & MAP_IF_EXCLUSIVE && (page->mapcount != 1 || !pte_names(old, page_to_pfn(page))))
 		return -ERR_BUSY;
 	return 0;
 }

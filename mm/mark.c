@@ -24,11 +24,11 @@ static err_t mark_flags(struct page *page, u64 set, u64 clear)
 	return 0;
 }
 
-static err_t mark_begin(struct page *page, const u64 *places, u64 n)
+static err_t mark_begin(struct page *page, const struct pool *pool, const u64 *places, u64 n)
 {
 	if (page->marks & PAGE_WRITEBACK)
 		return -ERR_BUSY;
-	err_t err = page_write_protect(page, places, n);
+	err_t err = page_write_protect(page, pool, places, n);
 	if (err)
 		return err;
 	page->marks = (page->marks & ~PAGE_DIRTY) | PAGE_WRITEBACK;
@@ -79,7 +79,7 @@ err_t frame_mark(struct pool *pool, frame_t frame, u64 op, u64 a, u64 b, const u
 		err = mark_flags(page, a, b);
 		break;
 	case MARK_BEGIN:
-		err = mark_begin(page, places, n);
+		err = mark_begin(page, pool, places, n);
 		break;
 	case MARK_END:
 	case MARK_FAIL:

@@ -103,6 +103,14 @@ static always_inline struct page *pte_page(pte_t e)
 	return pfn_to_page(pte_pfn(e));
 }
 
+// Whether a leaf or held entry names this frame.
+static always_inline bool pte_names(pte_t e, pfn_t pfn)
+{
+	if (pte_pfn(e) != pfn)
+		return false;
+	return likely(pte_is_leaf(e)) ? pte_has_page(e) : pte_kind(e) == ENTRY_HELD;
+}
+
 // Change a present entry to `set`, unless a walker changed it meanwhile: then *old is what it is now.
 static always_inline bool pte_change(pte_t *slot, pte_t *old, pte_t set)
 {

@@ -234,24 +234,3 @@ err_t aspace_strip_pool(struct aspace *as, const struct pool *pool, vaddr_t *va)
 	*va = span.va;
 	return span.va < end ? -ERR_AGAIN : 0;
 }
-
-// ---- places
-
-err_t aspace_place(u32 aspace_id, vaddr_t va, const struct page *page, struct place *place)
-{
-	struct aspace *as = object_find(aspace_id, TYPE_ASPACE);
-	if (!as || !as->table || aspace_check_range(as, WINDOW_ANY, va, 1))
-		return -ERR_NOENT;
-	pte_t *slot = pt_slot(as, va, 0);
-	if (!slot) {
-		pte_t *large = pt_slot(as, va, ARCH_LARGE_LEVEL);
-		bool covers = large && *large && pte_has_page(*large) &&
-			      page_to_pfn(page) - pte_pfn(*large) == pte_index(va, 0);
-		return covers ? -ERR_BUSY : -ERR_NOENT;
-	}
-	u32 kind = pte_kind(*slot);
-	if ((kind != ENTRY_LEAF && kind != ENTRY_HELD) || !pte_has_page(*slot) || pte_page(*slot) != page)
-		return -ERR_NOENT;
-	*place = (struct place){ .as = as, .va = va, .slot = slot };
-	return 0;
-}

@@ -1,6 +1,6 @@
 # The bench: kbench measures the kernel alone, bench what programs see of the whole system.
 SERVERS += kbench
-kbench_SRCS := $(addprefix user/bench/kbench/,main.c ipc.c memory.c trace.c) user/test/lab/lab.c
+kbench_SRCS := $(addprefix user/bench/kbench/,main.c ipc.c memory.c evict.c trace.c) user/test/lab/lab.c
 GUEST_FILES += user/bench/bench.manifest:/etc/bench.manifest
 PROGRAMS += bench
 bench_SRCS := $(addprefix user/bench/bench/,main.c fault.c call.c system.c)

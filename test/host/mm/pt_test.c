@@ -550,6 +550,70 @@ static void test_observe(void)
 	assert(mm_check() == 0);
 }
 
+// ---- eviction of a frame with more places than one call takes
+
+enum { MANY = EVICT_PLACES + 40 };
+static u64 many[MANY][2];
+
+// The program on hart 0, in `as`, touches place i (even ones are there).
+static bool many_touch(u32 i, bool write)
+{
+	machine_leave();
+	bool done = machine_access(0, many[i][1], write) != NULL;
+	machine_enter(0);
+	return done;
+}
+
+static frame_t many_map(void)
+{
+	struct window w = { .start = 0, .end = pt_user_limit(), .pool = &user };
+	frame_t frame = frame_new(&user, 0);
+	assert(!aspace_set_window(as, 0, &w) && !aspace_set_window(as2, 7, &w));
+	for (u32 i = 0; i < MANY; i++) {
+		struct aspace *a = i % 2 ? as2 : as;
+		many[i][0] = object_id(a);
+		many[i][1] = (i + 1) * PAGE_SIZE;
+		assert(!map_one(a, many[i][1], &user, frame, PROT_READ | PROT_WRITE));
+	}
+	aspace_activate(as);
+	machine_switch(as);
+	return frame;
+}
+
+// A dirty frame goes as a whole or not at all, and is cleaned through full lists; a clean one may go in pieces. What is
+// written through a place that no list has named makes it dirty again.
+static void test_evict_many(void)
+{
+	frame_t frame = many_map();
+	struct page *page = page_of(frame);
+	u64 left, out[4];
+	assert(many_touch(0, true) && many_touch(2, true));
+	assert(frame_evict(&user, frame, 77, many[0], EVICT_PLACES + 1, 0, &left) == -ERR_INVAL);
+	assert(frame_evict(&user, frame, 77, many[0], EVICT_PLACES, 0, &left) == -ERR_BUSY && left == 40);
+	assert(frame_evict(&user, frame, 77, many[0], EVICT_PLACES, EVICT_PARTIAL, &left) == -ERR_BUSY);
+	assert(frame_mark(&user, frame, MARK_BEGIN, 0, 0, many[0], EVICT_PLACES - 1, out) == -ERR_BUSY);
+	assert(frame_mark(&user, frame, MARK_BEGIN, 0, 0, many[0], EVICT_PLACES + 1, out) == -ERR_BUSY);
+	many[5][1] ^= many[7][1] ^ many[5][1]; // the same place twice
+	assert(frame_mark(&user, frame, MARK_BEGIN, 0, 0, many[0], EVICT_PLACES, out) == -ERR_BUSY);
+	assert(many_touch(0, true) && page->mapcount == MANY);
+	many[5][1] = 6 * PAGE_SIZE;
+	assert(!frame_mark(&user, frame, MARK_BEGIN, 0, 0, many[0], EVICT_PLACES, out));
+	machine_check_tlbs();
+	assert(page->marks & PAGE_WRITEBACK && !(page->marks & PAGE_DIRTY));
+	assert(!many_touch(0, true) && many_touch(0, false) && !many_touch(EVICT_PLACES - 2, true));
+	assert(!frame_mark(&user, frame, MARK_END, 0, 0, NULL, 0, out) && many_touch(MANY - 2, true));
+	assert(!frame_evict(&user, frame, 77, many[0], EVICT_PLACES, EVICT_PARTIAL, &left) && left == 40);
+	machine_check_tlbs();
+	assert(!many_touch(0, false) && page->state == PAGE_OWNED && page->mapcount == 40);
+	assert(pte_token(*aspace_slot(as, PAGE_SIZE)) == 77 && pte_token(*aspace_slot(as2, 2 * PAGE_SIZE)) == 77);
+	assert(frame_evict(&user, frame, 77, many[EVICT_PLACES], 39, EVICT_PARTIAL, &left) == -ERR_BUSY);
+	assert(!frame_evict(&user, frame, 77, many[EVICT_PLACES], 40, 0, &left) && page->state == PAGE_EVICTING);
+	machine_check_tlbs();
+	assert(page->marks & PAGE_DIRTY && as->leaves == 0 && as2->leaves == 0 && mm_check() == 0);
+	assert(!frame_mark(&user, frame, MARK_BEGIN, 0, 0, NULL, 0, out) &&
+	       !frame_mark(&user, frame, MARK_END, 0, 0, NULL, 0, out) && !frame_free(&user, frame, FRAME_FREE_EVICT));
+}
+
 // A call does bounded work and says how far it came.
 static void test_progress(void)
 {
@@ -571,8 +635,9 @@ static void test_progress(void)
 
 int main(void)
 {
-	static void (*const test[])(void) = { test_windows, test_bounds, test_map_arguments, test_nomem, test_fault,
-					      test_walk,    test_device, test_progress,      test_strip };
+	static void (*const test[])(
+		void) = { test_windows, test_bounds, test_map_arguments, test_nomem, test_fault,
+			  test_walk,    test_device, test_progress,      test_strip, test_evict_many };
 	for (u32 levels = 3; levels <= 5; levels++) {
 		for (u32 i = 0; i < sizeof(test) / sizeof(test[0]); i++) {
 			boot(levels);

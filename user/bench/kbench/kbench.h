@@ -24,6 +24,7 @@ enum {
 
 extern struct samples samples;
 extern struct lab_domain domain_a, domain_b;
+extern struct lab_bench bench;
 extern cptr_t done;
 
 // Run two parts to A's end. Resets the samples.
@@ -34,4 +35,5 @@ void row_print_tenths(const char *name, u64 tenths);
 
 void rows_ipc(void);
 void rows_memory(void);
+void rows_evict(void);
 void rows_trace(void);

@@ -12,7 +12,7 @@ struct samples samples;
 struct lab_domain domain_a, domain_b;
 cptr_t done;
 
-static struct lab_bench bench = { .pool = SLOT_SELF_POOL };
+struct lab_bench bench = { .pool = SLOT_SELF_POOL };
 static cptr_t thread_a, thread_b;
 static _Alignas(16) u8 stack_a[LAB_STACK], stack_b[LAB_STACK];
 
@@ -77,6 +77,7 @@ _Noreturn void server_main(const struct server_info *info)
 	world_make();
 	rows_ipc();
 	rows_memory();
+	rows_evict();
 	rows_trace();
 	(void)init_poweroff(SLOT_PEER0, 0);
 	panic("init does not power off");

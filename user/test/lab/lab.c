@@ -59,7 +59,7 @@ err_t lab_object(struct lab_bench *bench, u32 type, cptr_t table, u64 slot, u64 
 		bench->bin[type].used = 0;
 	}
 	err = sys_object_create(bench->pool, bench->bin[type].frame, bench->bin[type].used, type, table, slot, arg,
-				NULL);
+				&bench->id);
 	if (!err)
 		bench->bin[type].used++;
 	return err;

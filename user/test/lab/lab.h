@@ -29,6 +29,7 @@ struct lab_bench {
 		frame_t frame;
 		u32 used;
 	} bin[TYPE_CAPLEAF + 1];
+	u64 id; // object id of the last one made
 };
 
 // Something that must not fail has failed: a line that says what, then the server's end.
