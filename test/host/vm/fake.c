@@ -102,40 +102,39 @@ u64 fake_user_owned(void)
 	return n;
 }
 
+// What the entry of a process is in conflict with, or NULL.
+static const char *entry_wrong(u32 slot, u64 page, const struct fake_entry *e)
+{
+	u16 v = vma_find(&procs[slot], page);
+	const struct vma *rec = &vms->vma[v];
+
+	if (!v || rec->start > page || e->prot & ~(u32)rec->prot || frames[e->pfn].state != OWNED)
+		return "entry without a mapping that allows it";
+	if (slot && !nodes[v].touched)
+		return "entry in an untouched mapping";
+	if (e->prot & PROT_WRITE && rec->kind != VMA_SHARED && frames[e->pfn].mapcount != 1)
+		return "writable and shared";
+	if (rec->kind == VMA_SHARED && slot && fake_lookup(0, rec->pgoff + page - rec->start).pfn != e->pfn)
+		return "not the shadow's frame";
+	return NULL;
+}
+
 static u64 check_aspace(u32 slot, u32 *counts)
 {
 	struct aspace *as = own_as(proc_cap(slot, CAP_ASPACE));
-	u64 leaves = 0, bad = 0;
+	u64 leaves = 0, bad = 0, position = 0;
+	const struct fake_entry *e;
 
+	while (as && (e = entry_next(as, &position))) {
+		const char *wrong = entry_wrong(slot, entry_page(as, position), e);
+
+		leaves++;
+		counts[e->pfn]++;
+		if (wrong)
+			bad++, printf("slot %u page %lx: %s\n", slot, (unsigned long)entry_page(as, position), wrong);
+	}
 	if (!as)
 		return 0;
-	for (u32 m = 0; m < MIDS; m++) {
-		for (u32 l = 0; as->mid[m] && l < LEAVES; l++) {
-			for (u32 i = 0; as->mid[m][l] && i < ENTRIES; i++) {
-				const struct fake_entry *e = &as->mid[m][l][i];
-				u32 page = (m * LEAVES + l) * ENTRIES + i;
-				u16 v = e->kind ? vma_find(&procs[slot], page) : 0;
-				const struct vma *rec = &vms->vma[v];
-
-				if (!e->kind)
-					continue;
-				leaves++;
-				counts[e->pfn]++;
-				if (!v || rec->start > page || e->prot & ~(u32)rec->prot ||
-				    frames[e->pfn].state != OWNED)
-					bad++, printf("slot %u page %x: entry without a mapping that allows it\n", slot,
-						      page);
-				else if (slot && !nodes[v].touched)
-					bad++, printf("slot %u page %x: entry in an untouched mapping\n", slot, page);
-				else if (e->prot & PROT_WRITE && rec->kind != VMA_SHARED &&
-					 frames[e->pfn].mapcount != 1)
-					bad++, printf("slot %u page %x: writable and shared\n", slot, page);
-				else if (rec->kind == VMA_SHARED && slot &&
-					 fake_lookup(0, rec->pgoff + page - rec->start).pfn != e->pfn)
-					bad++, printf("slot %u page %x: not the shadow's frame\n", slot, page);
-			}
-		}
-	}
 	if (leaves != as->leaves || leaves != procs[slot].rss)
 		bad++, printf("slot %u: %lu entries, rss %lu\n", slot, (unsigned long)leaves,
 			      (unsigned long)procs[slot].rss);
@@ -156,15 +155,17 @@ static void print_vmas(u32 slot)
 {
 	printf("slot %u: the tree is broken\n", slot);
 	for (u16 i = procs[slot].first; i; i = nodes[i].next)
-		printf("  %u: %x-%x kind %u prot %u flags %u object %u pgoff %x gap %u\n", i, vms->vma[i].start,
-		       vms->vma[i].end, vms->vma[i].kind, vms->vma[i].prot, vms->vma[i].flags, vms->vma[i].object,
-		       vms->vma[i].pgoff, nodes[i].gap);
+		printf("  %u: %lx-%lx kind %u prot %u flags %x object %u pgoff %lx gap %lx\n", i,
+		       (unsigned long)vms->vma[i].start, (unsigned long)vms->vma[i].end, (u32)vms->vma[i].kind,
+		       (u32)vms->vma[i].prot, (u32)vms->vma[i].flags, vms->vma[i].object,
+		       (unsigned long)vms->vma[i].pgoff, (unsigned long)nodes[i].gap);
 }
 
 u64 fake_check(void)
 {
 	static u32 counts[FAKE_FRAMES];
-	u64 bad = 0, usage = 0;
+	u64 bad = 0, usage = 0, position = 0;
+	const struct fake_entry *e;
 
 	memset(counts, 0, sizeof(counts));
 	for (u32 slot = 0; slot < PROCS; slot++) {
@@ -174,11 +175,8 @@ u64 fake_check(void)
 		if (broken)
 			print_vmas(slot);
 	}
-	for (u32 m = 0; m < MIDS; m++) /* vm's own: the zero page */
-		for (u32 l = 0; own_aspace.aspace.mid[m] && l < LEAVES; l++)
-			for (u32 i = 0; own_aspace.aspace.mid[m][l] && i < ENTRIES; i++)
-				if (own_aspace.aspace.mid[m][l][i].kind)
-					counts[own_aspace.aspace.mid[m][l][i].pfn]++;
+	while ((e = entry_next(&own_aspace.aspace, &position))) /* vm's own: the zero page */
+		counts[e->pfn]++;
 	for (u32 pfn = 1; pfn < FAKE_FRAMES; pfn++) {
 		u32 expect = counts[pfn] + (pfn >= archive_pfn);
 

@@ -20,7 +20,7 @@ struct fake_entry {
 	u32 prot;
 	u32 pfn;
 };
-struct fake_entry fake_lookup(u32 slot, u32 page);
+struct fake_entry fake_lookup(u32 slot, u64 page);
 u64 *fake_content(u32 pfn);
 frame_t fake_ref(u32 pfn);
 bool fake_exclusive(u32 pfn);

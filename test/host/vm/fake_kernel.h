@@ -23,14 +23,18 @@ struct pool {
 	u64 limit, usage, children;
 };
 
-#define VA_MASK 0x3ffffffffful // the host's addresses of vm's own pages are folded into it
 #define MIDS    256
 #define LEAVES  512
 #define ENTRIES 512
+// Entries of 1 GiB; which GiB each is: found by hashing.
+struct mid {
+	u64 index;
+	struct fake_entry *leaf[LEAVES];
+};
 struct aspace {
 	struct pool *pool;
 	u64 leaves, tables;
-	struct fake_entry **mid[MIDS];
+	struct mid *mid[MIDS];
 	u64 window_end[WINDOWS];
 	u64 observed;
 };
@@ -75,8 +79,11 @@ err_t call_end(err_t err);
 bool charge(struct pool *pool, u64 n);
 struct frame *frame_get(struct pool *pool, u64 ref, u32 state);
 u32 pfn_of(const struct frame *f);
-struct fake_entry *entry_at(struct aspace *as, u32 page, bool make);
-struct fake_entry *entry_used(struct aspace *as, u32 page);
+struct fake_entry *entry_at(struct aspace *as, u64 page, bool make);
+struct fake_entry *entry_used(struct aspace *as, u64 page);
+// The entries in use, one after the other; *position begins with 0. NULL: that was all.
+struct fake_entry *entry_next(struct aspace *as, u64 *position);
+u64 entry_page(const struct aspace *as, u64 position); // of the entry that was found last
 void entry_drop(struct aspace *as, struct fake_entry *e);
 
 // fake_object.c

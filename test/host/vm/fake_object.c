@@ -80,13 +80,14 @@ static void table_destroy(struct table *t)
 
 static void aspace_destroy(struct aspace *as)
 {
+	struct fake_entry *e;
+	u64 position = 0;
+
+	while ((e = entry_next(as, &position)))
+		entry_drop(as, e);
 	for (u32 m = 0; m < MIDS; m++) {
-		for (u32 l = 0; as->mid[m] && l < LEAVES; l++) {
-			for (u32 i = 0; as->mid[m][l] && i < ENTRIES; i++)
-				if (as->mid[m][l][i].kind)
-					entry_drop(as, &as->mid[m][l][i]);
-			free(as->mid[m][l]);
-		}
+		for (u32 l = 0; as->mid[m] && l < LEAVES; l++)
+			free(as->mid[m]->leaf[l]);
 		free(as->mid[m]);
 	}
 	as->pool->usage -= as->tables;

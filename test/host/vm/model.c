@@ -22,6 +22,35 @@ u64 rnd(u64 n)
 	return rng % n;
 }
 
+u64 levels, high_area;
+
+u64 user_end(void)
+{
+	return 1ul << (PAGE_SHIFT + 9 * levels - 1);
+}
+
+u64 page_at(u32 index)
+{
+	return index < LOW_AREA ? BASE + index : high_area + (index - LOW_AREA);
+}
+
+u32 index_of(u64 page)
+{
+	if (page >= BASE && page < BASE + LOW_AREA)
+		return (u32)(page - BASE);
+	return page >= high_area && page < high_area + AREA - LOW_AREA ? (u32)(page - high_area) + LOW_AREA : AREA;
+}
+
+u32 place(u32 n)
+{
+	u32 at;
+
+	do {
+		at = (u32)rnd(AREA - n);
+	} while (at < LOW_AREA && at + n > LOW_AREA);
+	return at;
+}
+
 void log_line(const char *fmt, ...)
 {
 	va_list args;
@@ -76,7 +105,7 @@ void restart(void)
 	memset(procs, 0, sizeof(procs));
 	memset(nodes, 0, sizeof(nodes));
 	memset(&magazine, 0, sizeof(magazine));
-	check(vm_open(segment) == STATE_KEPT);
+	check(vm_open(segment, user_end(), levels) == STATE_KEPT);
 }
 
 void buried(void)
@@ -119,7 +148,7 @@ err_t serve(struct request *rq)
 
 // ---- touching pages
 
-u64 *content_at(u32 slot, u32 page)
+u64 *content_at(u32 slot, u64 page)
 {
 	struct fake_entry e = fake_lookup(slot, page);
 
@@ -156,7 +185,7 @@ bool fault_serve(struct model *m, struct request *rq)
 	return plan != FAULT_ENDED && m->alive;
 }
 
-bool fault(struct model *m, u32 page, u64 access)
+bool fault(struct model *m, u64 page, u64 access)
 {
 	struct fake_entry e = fake_lookup(badge_slot(m->badge), page);
 	u64 old = e.kind | (u64)e.prot << 8 | (u64)(e.kind && fake_exclusive(e.pfn)) << 16;
@@ -170,7 +199,7 @@ bool fault(struct model *m, u32 page, u64 access)
 	return alive;
 }
 
-bool touch(struct model *m, u32 page, u64 access)
+bool touch(struct model *m, u64 page, u64 access)
 {
 	for (u32 tries = 0;; tries++) {
 		struct fake_entry e = fake_lookup(badge_slot(m->badge), page);
@@ -188,15 +217,15 @@ static u64 model_value(const struct page *p)
 	return p->kind == VMA_SHARED ? p->shared->value : p->value;
 }
 
-void access_page(struct model *m, struct page *p, u32 page, bool write)
+void access_page(struct model *m, struct page *p, u64 page, bool write)
 {
 	if (!touch(m, page, write ? ACCESS_WRITE : ACCESS_READ))
 		return;
 	u64 *word = content_at(badge_slot(m->badge), page);
 
 	if (*word != model_value(p))
-		panic("pid %u page %x kind %u: holds %lx, should hold %lx", m->pid, page, p->kind, (unsigned long)*word,
-		      (unsigned long)model_value(p));
+		panic("pid %u page %lx kind %u: holds %lx, should hold %lx", m->pid, (unsigned long)page, p->kind,
+		      (unsigned long)*word, (unsigned long)model_value(p));
 	check(!word[511] || p->kind == VMA_FILE);
 	if (!write)
 		return;

@@ -18,7 +18,7 @@ void op_touch(struct model *m)
 
 		if (!p->mapped || !(p->prot & (write ? PROT_WRITE : PROT_READ)))
 			continue;
-		access_page(m, p, BASE + i + k, write);
+		access_page(m, p, page_at(i + k), write);
 	}
 	for (u32 k = 0; k < HEAP && m->alive && run == 1; k += (u32)rnd(16) + 1)
 		if (m->heap[k].mapped)
@@ -45,7 +45,7 @@ static bool range_free(const struct model *m, u32 at, u32 n)
 
 static u32 highest_gap(const struct model *m, u32 n)
 {
-	for (u32 at = AREA - n; at; at--)
+	for (u32 at = LOW_AREA - n; at; at--)
 		if (range_free(m, at, n))
 			return at;
 	return 0;
@@ -54,7 +54,7 @@ static u32 highest_gap(const struct model *m, u32 n)
 void op_mmap(struct model *m)
 {
 	static const u8 prots[] = { PROT_READ | PROT_WRITE, PROT_READ, 0, PROT_WRITE, PROT_READ | PROT_WRITE };
-	u32 n = 1 + (u32)rnd(rnd(3) ? 8 : 60), at = (u32)rnd(AREA - n);
+	u32 n = 1 + (u32)rnd(rnd(3) ? 8 : 60), at = place(n);
 	u64 flags = 0, image = 0, offset = 0, addr = 0;
 	u8 prot = prots[rnd(5)];
 	struct request rq;
@@ -72,14 +72,19 @@ void op_mmap(struct model *m)
 		offset = rnd(8) * PAGE_SIZE;
 		break;
 	}
-	switch (rnd(4)) {
+	switch (rnd(5)) {
 	case 0:
 		flags |= MMAP_FIXED;
-		addr = ADDRESS_OF(BASE + at);
+		addr = ADDRESS_OF(page_at(at));
 		break;
 	case 1:
 		flags |= MMAP_NOREPLACE;
-		addr = ADDRESS_OF(BASE + at);
+		addr = ADDRESS_OF(page_at(at));
+		break;
+	case 2: /* a hint, to be followed where there is room */
+		addr = ADDRESS_OF(page_at(at)) + rnd(2);
+		if (!range_free(m, at, n) && !(at = highest_gap(m, n)))
+			return;
 		break;
 	}
 	if (!rnd(4))
@@ -98,7 +103,7 @@ void op_mmap(struct model *m)
 	}
 	if (err == -ERR_NOMEM && flags & MMAP_FIXED) {
 		/* What was there may be gone already: take it away in the model too, and in vm. */
-		rq = ask(m, OP_VM_MUNMAP, ADDRESS_OF(BASE + at), n * PAGE_SIZE, 0, 0, 0, 0);
+		rq = ask(m, OP_VM_MUNMAP, ADDRESS_OF(page_at(at)), n * PAGE_SIZE, 0, 0, 0, 0);
 		check(!serve(&rq));
 		memset(&m->page[at], 0, n * sizeof(struct page));
 		return;
@@ -106,7 +111,7 @@ void op_mmap(struct model *m)
 	if (err == -ERR_NOMEM)
 		return;
 	check(!err);
-	check(rq.w[0] == ADDRESS_OF(BASE + at));
+	check(rq.w[0] == ADDRESS_OF(page_at(at)));
 	for (u32 i = 0; i < n; i++) {
 		struct page *p = &m->page[at + i];
 		u32 file = (u32)(image + offset / PAGE_SIZE + i);
@@ -126,8 +131,8 @@ void op_mmap(struct model *m)
 
 void op_munmap(struct model *m)
 {
-	u32 n = 1 + (u32)rnd(rnd(3) ? 8 : 60), at = (u32)rnd(AREA - n);
-	struct request rq = ask(m, OP_VM_MUNMAP, ADDRESS_OF(BASE + at), n * PAGE_SIZE - rnd(PAGE_SIZE), 0, 0, 0, 0);
+	u32 n = 1 + (u32)rnd(rnd(3) ? 8 : 60), at = place(n);
+	struct request rq = ask(m, OP_VM_MUNMAP, ADDRESS_OF(page_at(at)), n * PAGE_SIZE - rnd(PAGE_SIZE), 0, 0, 0, 0);
 	err_t err = serve(&rq);
 
 	if (err == -ERR_NOMEM)
@@ -147,9 +152,9 @@ static bool covered(const struct model *m, u32 at, u32 n)
 void op_mprotect(struct model *m)
 {
 	static const u8 prots[] = { PROT_READ | PROT_WRITE, PROT_READ, 0, PROT_READ | PROT_WRITE };
-	u32 n = 1 + (u32)rnd(12), at = (u32)rnd(AREA - n);
+	u32 n = 1 + (u32)rnd(12), at = place(n);
 	u8 prot = prots[rnd(4)];
-	struct request rq = ask(m, OP_VM_MPROTECT, ADDRESS_OF(BASE + at), n * PAGE_SIZE, prot, 0, 0, 0);
+	struct request rq = ask(m, OP_VM_MPROTECT, ADDRESS_OF(page_at(at)), n * PAGE_SIZE, prot, 0, 0, 0);
 	err_t err = serve(&rq);
 
 	if (!covered(m, at, n)) {
@@ -165,9 +170,9 @@ void op_mprotect(struct model *m)
 
 void op_madvise(struct model *m)
 {
-	u32 n = 1 + (u32)rnd(16), at = (u32)rnd(AREA - n);
+	u32 n = 1 + (u32)rnd(16), at = place(n);
 	u64 advice = rnd(5);
-	struct request rq = ask(m, OP_VM_MADVISE, ADDRESS_OF(BASE + at), n * PAGE_SIZE, advice, 0, 0, 0);
+	struct request rq = ask(m, OP_VM_MADVISE, ADDRESS_OF(page_at(at)), n * PAGE_SIZE, advice, 0, 0, 0);
 	err_t err = serve(&rq);
 
 	check(!err || err == -ERR_NOMEM || err == PARKED);
@@ -180,14 +185,15 @@ void op_madvise(struct model *m)
 static bool one_vma(const struct model *m, u32 at, u32 n)
 {
 	const struct proc *p = badge_proc(m->badge);
-	u16 i = vma_find(p, BASE + at);
+	u64 page = page_at(at);
+	u16 i = vma_find(p, page);
 
-	return i && vms->vma[i].start <= BASE + at && vms->vma[i].end >= BASE + at + n;
+	return i && vms->vma[i].start <= page && vms->vma[i].end >= page + n;
 }
 
 void op_mremap(struct model *m)
 {
-	u32 n = 1 + (u32)rnd(12), at = (u32)rnd(AREA - n), more = (u32)rnd(20), new = n + more, to;
+	u32 n = 1 + (u32)rnd(12), at = place(n), more = (u32)rnd(20), new = n + more, to;
 	bool one = one_vma(m, at, n), move = rnd(2);
 	struct page moved[12 + 20] = { 0 };
 	struct request rq;
@@ -195,7 +201,7 @@ void op_mremap(struct model *m)
 
 	if (!rnd(4))
 		new = 1 + (u32)rnd(n);
-	rq = ask(m, OP_VM_MREMAP, ADDRESS_OF(BASE + at), n * PAGE_SIZE, new *PAGE_SIZE, move, 0, 0);
+	rq = ask(m, OP_VM_MREMAP, ADDRESS_OF(page_at(at)), n * PAGE_SIZE, new *PAGE_SIZE, move, 0, 0);
 	err = serve(&rq);
 	if (err == PARKED)
 		return;
@@ -207,24 +213,25 @@ void op_mremap(struct model *m)
 		check(err == -ERR_NOMEM || err == -ERR_INVAL);
 		return;
 	}
-	check(rq.w[0] < MMAP_TOP);
-	if (rq.w[0] < ADDRESS_OF(BASE)) { /* out of the model's sight */
+	check(PAGE_OF(rq.w[0]) < HIGH_START || rq.w[0] == ADDRESS_OF(page_at(at)));
+	if (index_of(PAGE_OF(rq.w[0]) + new - 1) == AREA ||
+	    index_of(PAGE_OF(rq.w[0])) == AREA) { /* out of the model's sight */
 		rq = ask(m, OP_VM_MUNMAP, rq.w[0], new *PAGE_SIZE, 0, 0, 0, 0);
 		fake_kill = fake_nomem = 0;
 		check(!serve(&rq));
 		memset(&m->page[at], 0, n * sizeof(struct page));
 		return;
 	}
-	to = PAGE_OF(rq.w[0]) - BASE;
+	to = index_of(PAGE_OF(rq.w[0]));
 	memcpy(moved, &m->page[at], (n < new ? n : new) * sizeof(struct page));
 	for (u32 i = n; i < new; i++) {
 		moved[i] = moved[n - 1];
 		check(moved[i].kind != VMA_SHARED);
 		if (moved[i].kind == VMA_FILE) {
 			const struct proc *p = badge_proc(m->badge);
-			const struct vma *v = &vms->vma[vma_find(p, BASE + to + i)];
+			const struct vma *v = &vms->vma[vma_find(p, page_at(to + i))];
 
-			moved[i].file = file_value((u32)vma_word1(v, BASE + to + i));
+			moved[i].file = file_value((u32)vma_word1(v, page_at(to + i)));
 		}
 		moved[i].value = moved[i].kind == VMA_FILE ? moved[i].file : 0;
 	}

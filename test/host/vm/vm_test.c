@@ -26,16 +26,13 @@ static void (*const ops[])(struct model *) = {
 static void compare_records(const struct model *m)
 {
 	const struct proc *p = badge_proc(m->badge);
-	u16 i = vma_find(p, BASE);
 
 	for (u32 at = 0; at < AREA; at++) {
 		const struct page *page = &m->page[at];
-		const struct vma *v;
+		u16 i = vma_find(p, page_at(at));
+		const struct vma *v = &vms->vma[i];
 
-		while (i && vms->vma[i].end <= BASE + at)
-			i = nodes[i].next;
-		v = &vms->vma[i];
-		check(page->mapped == (i && v->start <= BASE + at));
+		check(page->mapped == (i && v->start <= page_at(at)));
 		check(!page->mapped || (page->prot == v->prot && page->kind == v->kind));
 	}
 }
@@ -171,8 +168,9 @@ static void boot(void)
 	struct request rq;
 
 	archive_make();
+	high_area = levels > 3 ? PAGE_OF(user_end()) - (1ul << 9 * (levels - 1)) - (AREA - LOW_AREA) : BASE + BASE / 4;
 	fake_boot(FAKE_FRAMES - ARCHIVE_PAGES - 64);
-	check(vm_open(segment) == STATE_FRESH);
+	check(vm_open(segment, user_end(), levels) == STATE_FRESH);
 	rq = ask(&init, OP_VM_ARCHIVE, fake_archive_frame(), ARCHIVE_PAGES, 0, 0, 0, 0);
 	check(!serve(&rq));
 	rq = ask(&init, OP_VM_SPAWN, 40, 4 * PAGE_SIZE, 0x68732f6e69622f, 0, 0, 0);
@@ -396,11 +394,11 @@ static void test_elf_fuzz(u64 rounds)
 		for (u64 k = rnd(6); k; k--)
 			file[rnd(64 + 2 * 56)] = (char)(rnd(3) ? rnd(256) : rnd(2) ? 0xff : 0);
 		memcpy(exact, file, size); /* a heap block of the exact size: ASan sees a read behind it */
-		if (elf_parse(exact, size, WINDOW_START, PAGE_OF(MMAP_TOP), &image)) {
+		if (elf_parse(exact, size, LOW_START, PAGE_OF(MMAP_TOP), &image)) {
 			free(exact);
 			continue;
 		}
-		u32 end = WINDOW_START;
+		u32 end = LOW_START;
 		for (u32 k = 0; k < image.count; k++) {
 			const struct elf_segment *s = &image.segment[k];
 
@@ -418,10 +416,24 @@ static void test_elf_fuzz(u64 rounds)
 // Requests of any label and words: nothing but an error or the process' own harm.
 static void test_hostile(u64 rounds)
 {
-	static const u64 edge[] = { 0,          1,          4096,         0x10000,
-				    MMAP_TOP,   STACK_TOP,  0x3400000000, 0x3800000000,
-				    ~0ul,       ~0ul << 12, 1ul << 38,    1ul << 63,
-				    0x7fffffff, 0xfffff000 };
+	const u64 edge[] = { 0,
+			     1,
+			     4096,
+			     0x10000,
+			     MMAP_TOP,
+			     STACK_TOP,
+			     0x3400000000,
+			     0x3800000000,
+			     ~0ul,
+			     ~0ul << 12,
+			     1ul << 38,
+			     1ul << 63,
+			     0x7fffffff,
+			     0xfffff000,
+			     USER_HIGH,
+			     1ul << 47,
+			     1ul << 56,
+			     ADDRESS_OF(high_end) };
 
 	for (u64 i = 0; i < rounds; i++) {
 		struct model *m = &models[1];
@@ -439,7 +451,7 @@ static void test_hostile(u64 rounds)
 		for (u32 k = 0; k < MSG_WORDS; k++)
 			rq.w[k] = rnd(2)   ? edge[rnd(sizeof(edge) / 8)]
 				  : rnd(2) ? rnd(64)
-					   : rnd(AREA) * PAGE_SIZE + ADDRESS_OF(BASE);
+					   : ADDRESS_OF(page_at((u32)rnd(AREA)));
 		if (rq.label == OP_VM_KILL && (rq.w[0] == 0 || (s64)rq.w[0] < -1))
 			continue; /* its group is ours */
 		/* A program may send vm what looks like a fault: it is not in one, so no mapping comes of it. */
@@ -447,7 +459,7 @@ static void test_hostile(u64 rounds)
 			rq.label = rnd(4) ? OP_PAGER_FAULT : OP_PAGER_EXCEPTION;
 			rq.w[1] = rnd(4);
 			rq.w[2] = rnd(4) | rnd(2) << 16;
-			rq.w[0] &= (1ul << 38) - 1;
+			rq.w[0] &= user_end() - 1;
 		}
 		if (rq.label == OP_PAGER_FAULT)
 			(void)fault_serve(m, &rq);
@@ -468,6 +480,7 @@ int main(int argc, char **argv)
 	seed = argc > 1 ? strtoul(argv[1], NULL, 0) : 1;
 	verbose = argc > 2;
 	rng = seed * 0x9e3779b97f4a7c15ul | 1;
+	levels = 3 + (seed + 1) % 3;
 	boot();
 	test_image(&models[0]);
 	test_wait(&models[0]);
@@ -478,7 +491,7 @@ int main(int argc, char **argv)
 	test_fork_bomb(&models[0]);
 	test_exec_everywhere();
 	printf("vm: single tests ok\n");
-	run_random(150000 * scale, TROUBLE_NONE);
+	run_random(100000 * scale, TROUBLE_NONE);
 	printf("vm: random operations ok\n");
 	run_random(2000 * scale, TROUBLE_REBUILD);
 	printf("vm: rebuild after every operation ok\n");

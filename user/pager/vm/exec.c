@@ -28,8 +28,8 @@
 struct exec {
 	struct elf_image elf;
 	u32 image;       // first archive page
-	u32 args, pages; // argument block, in pages
-	u32 staging;     // where it waits between the images
+	u64 args, pages; // argument block, in pages
+	u64 staging;     // where it waits between the images
 	u64 sp;
 	frame_t tail[ELF_SEGMENTS]; // last file page with the rest zeroed
 	frame_t stack;              // initial stack page of the first program
@@ -94,14 +94,13 @@ static err_t image_check(struct exec *x, u64 image, u64 size)
 	if (image >= all || !size || size > (all - image) << PAGE_SHIFT)
 		return -ERR_NOEXEC;
 	x->image = (u32)image;
-	return elf_parse((const char *)ARCHIVE_VA + (image << PAGE_SHIFT), size, WINDOW_START, PAGE_OF(MMAP_TOP),
-			 &x->elf);
+	return elf_parse((const char *)ARCHIVE_VA + (image << PAGE_SHIFT), size, LOW_START, PAGE_OF(MMAP_TOP), &x->elf);
 }
 
 // `gone`: the old image is, so its mappings cannot be asked.
 static err_t args_check(const struct proc *p, struct exec *x, u64 args, u64 pages, u64 sp, bool gone)
 {
-	u32 end;
+	u64 end;
 	err_t err;
 
 	if (!pages || pages > ARGUMENT_PAGES)
@@ -109,14 +108,14 @@ static err_t args_check(const struct proc *p, struct exec *x, u64 args, u64 page
 	err = region_check(args, pages << PAGE_SHIFT, &x->args, &end);
 	if (err)
 		return -ERR_FAULT;
-	for (u32 page = x->args; page < end && !gone; page++) {
+	for (u64 page = x->args; page < end && !gone; page++) {
 		u16 i = vma_find(p, page);
 
 		/* Shared pages cannot leave the shadow, and archive pages nobody has written hold no arguments. */
 		if (!i || vms->vma[i].start > page || vms->vma[i].kind != VMA_ANON)
 			return -ERR_FAULT;
 	}
-	x->pages = (u32)pages;
+	x->pages = pages;
 	x->sp = sp;
 	if (sp % 16 || sp >= STACK_TOP || sp < STACK_TOP - (pages << PAGE_SHIFT))
 		return -ERR_INVAL;
@@ -148,7 +147,7 @@ static err_t segment_map(struct proc *p, const struct exec *x, u32 i)
 	return region_add(p, &v);
 }
 
-static err_t page_place(struct proc *p, u32 page, frame_t *frame)
+static err_t page_place(struct proc *p, u64 page, frame_t *frame)
 {
 	u16 i = vma_find(p, page);
 	const struct vma *v = &vms->vma[i];
@@ -321,7 +320,7 @@ err_t vm_op_exec(struct request *rq, u64 image, u64 size, u64 args, u64 pages, u
 		return err ? err : PARKED;
 	}
 	if (phase)
-		x.staging = (u32)done.word[0];
+		x.staging = done.word[0];
 	if (!err)
 		err = args_check(p, &x, args, pages, sp, phase >= RESULT_REPLACING);
 	if (!err && phase < RESULT_REPLACING)

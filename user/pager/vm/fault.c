@@ -31,7 +31,7 @@ static enum fault_plan fault_bad(struct proc *p, const struct fault *f, const ch
 	return FAULT_ENDED;
 }
 
-static enum fault_plan fault_map(struct map_reply *map, const struct vma *v, u32 page, u64 prot, frame_t frame)
+static enum fault_plan fault_map(struct map_reply *map, const struct vma *v, u64 page, u64 prot, frame_t frame)
 {
 	*map = (struct map_reply){
 		.prot = prot,
@@ -44,22 +44,22 @@ static enum fault_plan fault_map(struct map_reply *map, const struct vma *v, u32
 }
 
 // How many pages to map ahead, this one included: faults that run on get 2, 4, 8, 16.
-static u32 around(const struct proc *p, const struct vma *v, u32 page)
+static u32 around(const struct proc *p, const struct vma *v, u64 page)
 {
-	u32 run = page == p->seq_next ? p->seq_run * 2 : 1;
+	u64 run = page == p->seq_next ? p->seq_run * 2 : 1;
 
 	if (v->flags & VMA_RANDOM)
 		return 1;
 	if (v->flags & VMA_SEQUENTIAL || run > AROUND_MAX)
 		run = AROUND_MAX;
-	return run < v->end - page ? run : v->end - page;
+	return (u32)(run < v->end - page ? run : v->end - page);
 }
 
 /*
  * First write to an anonymous page. The run may meet a page that is there already; then the kernel maps up to it and
  * says EXIST, and fault_refused sorts it out.
  */
-static enum fault_plan anon_write(struct proc *p, const struct vma *v, u32 page, struct map_reply *map)
+static enum fault_plan anon_write(struct proc *p, const struct vma *v, u64 page, struct map_reply *map)
 {
 	u32 run = around(p, v, page);
 
@@ -101,17 +101,16 @@ static enum fault_plan zero_read(const struct vma *v, u64 condition, struct map_
 
 // Archive pages: the faulting one first (so that every fault makes progress), then those that follow it in an aligned
 // block.
-static enum fault_plan file_read(struct proc *p, const struct vma *v, u32 page, struct map_reply *map)
+static enum fault_plan file_read(struct proc *p, const struct vma *v, u64 page, struct map_reply *map)
 {
-	u32 end = (page / AROUND_MAX + 1) * AROUND_MAX;
+	u64 end = (page / AROUND_MAX + 1) * AROUND_MAX;
 	u64 *pairs = server_argument();
 	u32 run;
 
 	if (end > v->end)
 		end = v->end;
-	run = v->flags & VMA_RANDOM ? 1 : end - page;
-	(void)fault_map(map, v, page, (v->prot & ~(u64)PROT_WRITE) | MAP_IF_EMPTY,
-			archive_frame((u32)vma_word1(v, page)));
+	run = v->flags & VMA_RANDOM ? 1 : (u32)(end - page);
+	(void)fault_map(map, v, page, (v->prot & ~(u64)PROT_WRITE) | MAP_IF_EMPTY, archive_frame(vma_word1(v, page)));
 	for (u32 i = 0; i < run; i++) {
 		pairs[2 * i] = map->frame + i;
 		pairs[2 * i + 1] = i;
@@ -122,7 +121,7 @@ static enum fault_plan file_read(struct proc *p, const struct vma *v, u32 page, 
 	return FAULT_MAP;
 }
 
-static enum fault_plan copy(struct proc *p, const struct vma *v, u32 page, frame_t source, u64 condition,
+static enum fault_plan copy(struct proc *p, const struct vma *v, u64 page, frame_t source, u64 condition,
 			    struct map_reply *map)
 {
 	if (!frame_ready(p, 1))
@@ -133,7 +132,7 @@ static enum fault_plan copy(struct proc *p, const struct vma *v, u32 page, frame
 	return FAULT_MAP;
 }
 
-static enum fault_plan shared_fault(struct proc *p, const struct vma *v, u32 page, struct map_reply *map)
+static enum fault_plan shared_fault(struct proc *p, const struct vma *v, u64 page, struct map_reply *map)
 {
 	frame_t frame;
 
@@ -144,7 +143,7 @@ static enum fault_plan shared_fault(struct proc *p, const struct vma *v, u32 pag
 	return fault_map(map, v, page, v->prot | MAP_IF_EMPTY, frame);
 }
 
-static enum fault_plan fault_empty(struct proc *p, const struct vma *v, u32 page, u64 access, struct map_reply *map)
+static enum fault_plan fault_empty(struct proc *p, const struct vma *v, u64 page, u64 access, struct map_reply *map)
 {
 	if (v->kind == VMA_SHARED)
 		return shared_fault(p, v, page, map);
@@ -157,11 +156,11 @@ static enum fault_plan fault_empty(struct proc *p, const struct vma *v, u32 page
 	if (access != ACCESS_WRITE)
 		return file_read(p, v, page, map);
 	p->rss++;
-	return copy(p, v, page, archive_frame((u32)vma_word1(v, page)), MAP_IF_EMPTY, map);
+	return copy(p, v, page, archive_frame(vma_word1(v, page)), MAP_IF_EMPTY, map);
 }
 
 // There is a page. It lacks the permission because it is shared copy-on-write, or because mprotect could not grant it.
-static enum fault_plan fault_present(struct proc *p, const struct vma *v, u32 page, const struct fault *f,
+static enum fault_plan fault_present(struct proc *p, const struct vma *v, u64 page, const struct fault *f,
 				     struct map_reply *map)
 {
 	bool exclusive = f->old >> 16 & 1;
@@ -197,7 +196,7 @@ enum fault_plan fault_slow(const struct fault *f, struct map_reply *map)
 		[ACCESS_READ] = PROT_READ, [ACCESS_WRITE] = PROT_WRITE, [ACCESS_EXEC] = PROT_EXEC
 	};
 	struct proc *p = badge_proc(f->badge);
-	u32 page = PAGE_OF(f->addr);
+	u64 page = PAGE_OF(f->addr);
 	u16 i = vma_find(p, page);
 	const struct vma *v = &vms->vma[i];
 
@@ -253,11 +252,11 @@ static void give_back(struct proc *p, const struct map_reply *map)
 #define REFUSALS_MAX 64
 static struct {
 	u64 reply;
-	u32 page;
+	u64 page;
 	u32 times;
 } refusals[PROCS];
 
-static bool refused_too_often(const struct proc *p, u32 page)
+static bool refused_too_often(const struct proc *p, u64 page)
 {
 	u32 slot = proc_slot(p);
 

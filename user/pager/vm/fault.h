@@ -42,7 +42,7 @@ static always_inline enum fault_plan fault_plan(const struct request *rq, struct
 {
 	struct proc *p = badge_proc(rq->badge);
 	const struct vma *v = &vms->vma[p->hint];
-	u32 page = PAGE_OF(rq->w[0]);
+	u64 page = PAGE_OF(rq->w[0]);
 
 	stats[VMSTAT_FAULTS]++;
 	if (likely(page - v->start < v->end - v->start && rq->w[1] == ACCESS_WRITE && (u8)rq->w[2] == ENTRY_EMPTY &&

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A process as kernel objects: pool, capability table with one leaf, address space with two windows, thread,
+ * A process as kernel objects: pool, capability table with one leaf, address space with its windows, thread,
  * notification. Making and unmaking run over the same list; unmaking skips what is not there, so it serves a half-made
  * process, an ended one, and one whose ending a predecessor began.
  *
@@ -48,6 +48,15 @@ static err_t window_set(u32 slot, u64 index, u64 start, u64 end, cptr_t pager, u
 			      flags, NULL, NULL, NULL, NULL);
 }
 
+err_t windows_make(u32 slot, cptr_t pager, u64 flags)
+{
+	err_t err = window_set(slot, WINDOW_LOW, ADDRESS_OF(LOW_START), ADDRESS_OF(LOW_END), pager, flags);
+
+	if (!err && high_end > HIGH_START)
+		err = window_set(slot, WINDOW_HIGH, ADDRESS_OF(HIGH_START), ADDRESS_OF(high_end), pager, flags);
+	return err;
+}
+
 static err_t aspace_create(struct proc *p)
 {
 	u32 slot = proc_slot(p);
@@ -61,12 +70,11 @@ static err_t aspace_create(struct proc *p)
 	if (!err)
 		err = mint(SLOT_SELF_CAPTABLE, proc_cap(slot, CAP_BUFFER), PEER_FILES, RIGHT_ENDPOINT_CALL, p->badge);
 	if (!err)
-		err = window_set(slot, 0, ADDRESS_OF(WINDOW_START), ADDRESS_OF(WINDOW_END), proc_cap(slot, CAP_PAGER),
-				 WIN_COW);
+		err = windows_make(slot, proc_cap(slot, CAP_PAGER), WIN_COW);
 	/* files answers the faults in its buffer itself: no set-up message, nothing for fork to copy. */
 	if (!err)
-		err = window_set(slot, 1, FILES_BUFFER, FILES_BUFFER + FILES_BUFFER_SIZE, proc_cap(slot, CAP_BUFFER),
-				 0);
+		err = window_set(slot, WINDOW_FILES, FILES_BUFFER, FILES_BUFFER + FILES_BUFFER_SIZE,
+				 proc_cap(slot, CAP_BUFFER), 0);
 	/* Programs may look at the frame table (the looking glasses do). */
 	if (!err)
 		err = sys_aspace_ctl(proc_cap(slot, CAP_ASPACE), ASOP_OBSERVE, SLOT_SYSTEM, 0, 0, 0, 0, 0, NULL, NULL,
@@ -170,7 +178,7 @@ static void window_empty(struct proc *p)
 {
 	for (u16 i = p->first; i; i = nodes[i].next)
 		if (nodes[i].touched)
-			entries_unmap(p, nodes[i].start, nodes[i].end - nodes[i].start, UNMAP_FREE);
+			entries_unmap(p, vms->vma[i].start, vms->vma[i].end - vms->vma[i].start, UNMAP_FREE);
 	entries_unmap(p, PAGE_OF(FILES_BUFFER), FILES_BUFFER_SIZE / PAGE_SIZE, 0);
 }
 

@@ -36,7 +36,7 @@ err_t vm_op_ps(struct request *rq, u64 index, u64 *out_pid, u64 *out_parent_grou
 }
 
 // Entries of a range. The kernel lists at most BATCH at a time.
-static u64 entries_count(const struct proc *p, u32 start, u32 end)
+static u64 entries_count(const struct proc *p, u64 start, u64 end)
 {
 	u64 present = 0;
 
@@ -48,7 +48,7 @@ static u64 entries_count(const struct proc *p, u32 start, u32 end)
 		present += entries;
 		if (err || !done)
 			break;
-		start += (u32)done;
+		start += done;
 	}
 	return present;
 }
@@ -64,7 +64,7 @@ err_t vm_op_vma(struct request *rq, u64 pid, u64 addr, u64 *out_start, u64 *out_
 	(void)rq;
 	if (!p)
 		return -ERR_SRCH;
-	i = addr < ADDRESS_OF(WINDOW_END) ? vma_find(p, PAGE_OF(addr)) : 0;
+	i = vma_find(p, PAGE_OF(addr));
 	if (!i)
 		return -ERR_NOENT;
 	v = &vms->vma[i];

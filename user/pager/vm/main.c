@@ -88,7 +88,7 @@ _Noreturn void server_main(const struct server_info *info)
 		panic("vm: the state segment has %lu pages, %lu are needed (user/boot.manifest)",
 		      (unsigned long)info->state_pages,
 		      (unsigned long)((sizeof(struct vm_state) + PAGE_SIZE - 1) / PAGE_SIZE));
-	if (vm_open((void *)STATE_VA) == STATE_KEPT)
+	if (vm_open((void *)STATE_VA, info->user_end, info->levels) == STATE_KEPT)
 		server_redeliver(SLOT_SELF_ENDPOINT, redelivered);
 	serve();
 }

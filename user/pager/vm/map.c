@@ -7,18 +7,26 @@
 
 #define BUFFER_PAGES (FILES_BUFFER_SIZE / PAGE_SIZE)
 
-err_t region_check(u64 addr, u64 len, u32 *start, u32 *end)
-{
-	u64 limit = ADDRESS_OF(WINDOW_END);
+u64 high_end = HIGH_START;
 
-	if (addr % PAGE_SIZE || !len || addr < ADDRESS_OF(WINDOW_START) || addr >= limit || len > limit - addr)
+u64 window_end(u64 page)
+{
+	return page < HIGH_START ? LOW_END : high_end;
+}
+
+// A range of whole pages inside one of the two windows.
+err_t region_check(u64 addr, u64 len, u64 *start, u64 *end)
+{
+	u64 page = PAGE_OF(addr), limit = ADDRESS_OF(window_end(page));
+
+	if (addr % PAGE_SIZE || !len || page < LOW_START || addr >= limit || len > limit - addr)
 		return -ERR_INVAL;
 	*start = PAGE_OF(addr);
 	*end = PAGE_OF(addr + len + PAGE_SIZE - 1);
 	return 0;
 }
 
-static bool over_limit(const struct proc *p, u32 pages)
+static bool over_limit(const struct proc *p, u64 pages)
 {
 	u64 limit = proc_record(p)->limit;
 
@@ -52,7 +60,7 @@ err_t region_add(struct proc *p, const struct vma *v)
 	return vma_add(p, v, next) ? 0 : -ERR_NOMEM;
 }
 
-void entries_unmap(struct proc *p, u32 start, u32 pages, u64 flags)
+void entries_unmap(struct proc *p, u64 start, u64 pages, u64 flags)
 {
 	cptr_t as = proc_cap(proc_slot(p), CAP_ASPACE);
 	cptr_t pool = flags & UNMAP_FREE ? SLOT_CLIENT_POOL : CAP_NULL;
@@ -62,14 +70,14 @@ void entries_unmap(struct proc *p, u32 start, u32 pages, u64 flags)
 		err_t err = sys_unmap(as, ADDRESS_OF(start), pages, pool, flags, 0, &done, &removed, NULL, NULL);
 
 		if ((err && err != -ERR_AGAIN) || done > pages || (!err && !done))
-			panic("unmap of page 0x%x in slot %u: error %d", start, proc_slot(p), err);
+			panic("unmap of page 0x%lx in slot %u: error %d", (unsigned long)start, proc_slot(p), err);
 		p->rss -= removed < p->rss ? removed : p->rss;
-		start += (u32)done;
-		pages -= (u32)done;
+		start += done;
+		pages -= done;
 	}
 }
 
-err_t entries_clone(struct proc *dst, u32 dpage, struct proc *src, u32 spage, u32 pages, u64 op)
+err_t entries_clone(struct proc *dst, u64 dpage, struct proc *src, u64 spage, u64 pages, u64 op)
 {
 	cptr_t das = proc_cap(proc_slot(dst), CAP_ASPACE), sas = proc_cap(proc_slot(src), CAP_ASPACE);
 
@@ -84,10 +92,10 @@ err_t entries_clone(struct proc *dst, u32 dpage, struct proc *src, u32 spage, u3
 		if (err && err != -ERR_AGAIN)
 			return err;
 		if (done > pages)
-			panic("clone of page 0x%x in slot %u ran over", spage, proc_slot(src));
-		dpage += (u32)done;
-		spage += (u32)done;
-		pages -= (u32)done;
+			panic("clone of page 0x%lx in slot %u ran over", (unsigned long)spage, proc_slot(src));
+		dpage += done;
+		spage += done;
+		pages -= done;
 	}
 	return 0;
 }
@@ -105,7 +113,7 @@ void rss_count(struct proc *p)
 }
 
 // Give up the part [from, to) of a VMA, which is the whole, its head or its tail.
-static void vma_cut(struct proc *p, u16 i, u32 from, u32 to)
+static void vma_cut(struct proc *p, u16 i, u64 from, u64 to)
 {
 	struct vma v = vms->vma[i];
 
@@ -126,7 +134,7 @@ static void vma_cut(struct proc *p, u16 i, u32 from, u32 to)
 	vma_change(p, i, &v);
 }
 
-err_t region_unmap(struct proc *p, u32 start, u32 end)
+err_t region_unmap(struct proc *p, u64 start, u64 end)
 {
 	u16 i = vma_find(p, start);
 
@@ -143,19 +151,19 @@ err_t region_unmap(struct proc *p, u32 start, u32 end)
 }
 
 // Map a run of archive pages read-only, leaving what is there.
-static err_t populate_file(struct proc *p, const struct vma *v, u32 page, u32 end)
+static err_t populate_file(struct proc *p, const struct vma *v, u64 page, u64 end)
 {
 	cptr_t as = proc_cap(proc_slot(p), CAP_ASPACE);
 
 	while (page < end) {
-		u32 n = end - page < BATCH ? end - page : BATCH;
+		u64 n = end - page < BATCH ? end - page : BATCH;
 		u64 done = 0, first = vma_word1(v, page);
-		err_t err = sys_map(as, ADDRESS_OF(page), SLOT_CLIENT_POOL, archive_frame((u32)first), n,
+		err_t err = sys_map(as, ADDRESS_OF(page), SLOT_CLIENT_POOL, archive_frame(first), n,
 				    (v->prot & ~(u64)PROT_WRITE) | MAP_RUN | MAP_IF_EMPTY, 0, vma_word0(v), first,
 				    &done);
 
 		p->rss += done;
-		page += (u32)done;
+		page += done;
 		if (err == -ERR_EXIST)
 			page++;
 		else if (err == -ERR_NOMEM && !pool_grow(p))
@@ -166,13 +174,13 @@ static err_t populate_file(struct proc *p, const struct vma *v, u32 page, u32 en
 	return 0;
 }
 
-static err_t populate_anon(struct proc *p, const struct vma *v, u32 page, u32 end)
+static err_t populate_anon(struct proc *p, const struct vma *v, u64 page, u64 end)
 {
 	cptr_t as = proc_cap(proc_slot(p), CAP_ASPACE);
 
 	while (page < end) {
 		u64 done = 0;
-		u32 n = end - page < BATCH_FILL ? end - page : BATCH_FILL;
+		u32 n = end - page < BATCH_FILL ? (u32)(end - page) : BATCH_FILL;
 		err_t err = magazine_refill(n);
 
 		if (err)
@@ -184,7 +192,7 @@ static err_t populate_anon(struct proc *p, const struct vma *v, u32 page, u32 en
 			      v->prot | MAP_ZERO | MAP_IF_EMPTY, 0, vma_word0(v), vma_word1(v, page), &done);
 		magazine.top -= (u32)done;
 		p->rss += done;
-		page += (u32)done;
+		page += done;
 		if (err == -ERR_EXIST)
 			page++;
 		else if (err == -ERR_NOMEM && !pool_grow(p))
@@ -195,7 +203,7 @@ static err_t populate_anon(struct proc *p, const struct vma *v, u32 page, u32 en
 	return 0;
 }
 
-static err_t populate_shared(struct proc *p, const struct vma *v, u32 page, u32 end)
+static err_t populate_shared(struct proc *p, const struct vma *v, u64 page, u64 end)
 {
 	cptr_t as = proc_cap(proc_slot(p), CAP_ASPACE);
 
@@ -218,13 +226,13 @@ static err_t populate_shared(struct proc *p, const struct vma *v, u32 page, u32 
 
 // Bring in every page of the range that is mapped with some permission. NOMEM when memory runs out: nobody is killed
 // for this.
-err_t region_populate(struct proc *p, u32 start, u32 end)
+err_t region_populate(struct proc *p, u64 start, u64 end)
 {
 	err_t err = 0;
 
 	for (u16 i = vma_find(p, start); i && !err && vms->vma[i].start < end; i = nodes[i].next) {
 		const struct vma *v = &vms->vma[i];
-		u32 from = v->start > start ? v->start : start, to = v->end < end ? v->end : end;
+		u64 from = v->start > start ? v->start : start, to = v->end < end ? v->end : end;
 
 		if (!v->prot)
 			continue;

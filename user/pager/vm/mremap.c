@@ -9,9 +9,9 @@
 
 #define MREMAP_MAYMOVE 1
 
-static err_t move_finish(struct request *rq, struct proc *p, u32 start, u32 end, u32 to, u64 *out_addr)
+static err_t move_finish(struct request *rq, struct proc *p, u64 start, u64 end, u64 to, u64 *out_addr)
 {
-	u32 n = end - start;
+	u64 n = end - start;
 	err_t err;
 
 	nodes[vma_find(p, to)].touched = true;
@@ -34,10 +34,10 @@ static err_t move_finish(struct request *rq, struct proc *p, u32 start, u32 end,
 	return 0;
 }
 
-static err_t move(struct request *rq, struct proc *p, const struct vma *old, u32 start, u32 end, u32 pages,
+static err_t move(struct request *rq, struct proc *p, const struct vma *old, u64 start, u64 end, u64 pages,
 		  u64 *out_addr)
 {
-	u32 to = vma_gap(p, pages, WINDOW_START, PAGE_OF(MMAP_TOP));
+	u64 to = vma_gap(p, pages, LOW_START, PAGE_OF(MMAP_TOP));
 	struct vma v = *old;
 	err_t err;
 
@@ -46,7 +46,7 @@ static err_t move(struct request *rq, struct proc *p, const struct vma *old, u32
 		return -ERR_NOMEM;
 	v.start = to;
 	v.end = to + pages;
-	v.pgoff = (u32)vma_word1(old, start);
+	v.pgoff = vma_word1(old, start);
 	result_stage(rq, RESULT_MOVING, ADDRESS_OF(to), 0);
 	err = region_add(p, &v);
 	if (err)
@@ -58,11 +58,11 @@ static err_t move(struct request *rq, struct proc *p, const struct vma *old, u32
 }
 
 // May the mapping become longer than it is?
-static bool may_grow(const struct vma *v, u32 start, u32 pages)
+static bool may_grow(const struct vma *v, u64 start, u64 pages)
 {
 	switch (v->kind) {
 	case VMA_ANON:
-		return true;
+		return vma_word1(v, start) + pages < PGOFF_END;
 	case VMA_FILE:
 		return vma_word1(v, start) + pages <= vms->globals.archive_pages;
 	default:
@@ -70,15 +70,15 @@ static bool may_grow(const struct vma *v, u32 start, u32 pages)
 	}
 }
 
-static err_t grow_in_place(struct proc *p, const struct vma *old, u32 end, u32 more)
+static err_t grow_in_place(struct proc *p, const struct vma *old, u64 end, u64 more)
 {
 	struct vma v = *old;
 
-	if (old->end != end || end + more > WINDOW_END || !vma_free_range(p, end, end + more))
+	if (old->end != end || more > window_end(old->start) - end || !vma_free_range(p, end, end + more))
 		return -ERR_NOMEM;
 	v.start = end;
 	v.end = end + more;
-	v.pgoff = (u32)vma_word1(old, end);
+	v.pgoff = vma_word1(old, end);
 	return region_add(p, &v);
 }
 
@@ -86,12 +86,12 @@ err_t vm_op_mremap(struct request *rq, u64 addr, u64 old, u64 new, u64 flags, u6
 {
 	struct proc *p = badge_proc(rq->badge);
 	struct result done;
-	u32 start, end, pages;
+	u64 start, end, pages;
 	const struct vma *v;
 	err_t err = region_check(addr, old, &start, &end);
 	u16 i;
 
-	if (err || !new || new > ADDRESS_OF(WINDOW_END - WINDOW_START) || flags & ~(u64)MREMAP_MAYMOVE)
+	if (err || !new || new > ADDRESS_OF(high_end) || flags & ~(u64)MREMAP_MAYMOVE)
 		return -ERR_INVAL;
 	if (result_find(rq, &done)) {
 		*out_addr = done.word[0];

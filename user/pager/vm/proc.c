@@ -266,7 +266,7 @@ err_t vm_op_wait(struct request *rq, u64 pid, u64 flags, u64 *out_pid, u64 *out_
 	if (flags & WAITF_NOHANG)
 		return 0;
 	p->wait_reply = rq->reply;
-	p->wait_pid = (s64)pid;
+	p->wait_pid = (s32)pid; /* it matches a child, so it fits */
 	return PARKED;
 }
 

@@ -12,7 +12,7 @@ static u8 prot_normal(u64 prot)
 }
 
 // Is every page of the range mapped?
-static bool region_covered(const struct proc *p, u32 start, u32 end)
+static bool region_covered(const struct proc *p, u64 start, u64 end)
 {
 	for (u16 i = vma_find(p, start); i && vms->vma[i].start <= start; i = nodes[i].next) {
 		start = vms->vma[i].end;
@@ -22,10 +22,11 @@ static bool region_covered(const struct proc *p, u32 start, u32 end)
 	return false;
 }
 
-// Where a new mapping goes: at addr where that is demanded or free, else the highest gap.
-static err_t mmap_place(struct proc *p, u64 addr, u32 pages, u64 flags, u32 *start)
+// Where a new mapping goes: at addr where that is demanded or free, else the highest gap below MMAP_TOP: as in Linux a
+// program sees pointers above it only when it asks for them.
+static err_t mmap_place(struct proc *p, u64 addr, u64 pages, u64 flags, u64 *start)
 {
-	u32 end;
+	u64 end;
 	err_t err;
 
 	if (flags & (MMAP_FIXED | MMAP_NOREPLACE)) {
@@ -39,11 +40,11 @@ static err_t mmap_place(struct proc *p, u64 addr, u32 pages, u64 flags, u32 *sta
 	if (addr && !region_check(addr & ~(u64)(PAGE_SIZE - 1), ADDRESS_OF(pages), start, &end) &&
 	    vma_free_range(p, *start, end))
 		return 0;
-	*start = vma_gap(p, pages, WINDOW_START, PAGE_OF(MMAP_TOP));
+	*start = vma_gap(p, pages, LOW_START, PAGE_OF(MMAP_TOP));
 	return *start ? 0 : -ERR_NOMEM;
 }
 
-static err_t mmap_file(struct vma *v, u32 pages, u64 image, u64 offset)
+static err_t mmap_file(struct vma *v, u64 pages, u64 image, u64 offset)
 {
 	u64 all = vms->globals.archive_pages, first = offset >> PAGE_SHIFT;
 
@@ -51,12 +52,12 @@ static err_t mmap_file(struct vma *v, u32 pages, u64 image, u64 offset)
 		return -ERR_INVAL;
 	v->kind = VMA_FILE;
 	v->object = (u32)image;
-	v->pgoff = (u32)(image + first);
+	v->pgoff = image + first;
 	return 0;
 }
 
 // The VMA without its place.
-static err_t mmap_kind(struct proc *p, struct vma *v, u32 pages, u64 prot, u64 flags, u64 image, u64 offset)
+static err_t mmap_kind(struct proc *p, struct vma *v, u64 pages, u64 prot, u64 flags, u64 image, u64 offset)
 {
 	v->owner = (u16)proc_slot(p);
 	v->prot = prot_normal(prot);
@@ -76,7 +77,7 @@ err_t vm_op_mmap(struct request *rq, u64 addr, u64 len, u64 prot, u64 flags, u64
 	struct proc *p = badge_proc(rq->badge);
 	struct vma v = { 0 };
 	struct result done;
-	u32 pages, start;
+	u64 pages, start;
 	err_t err;
 
 	if (result_find(rq, &done)) {
@@ -85,7 +86,7 @@ err_t vm_op_mmap(struct request *rq, u64 addr, u64 len, u64 prot, u64 flags, u64
 	}
 	if (!len || prot & ~(u64)PROT_ALL || flags & ~(u64)MMAP_ALL)
 		return -ERR_INVAL;
-	if (len > ADDRESS_OF(WINDOW_END - WINDOW_START))
+	if (len > ADDRESS_OF(high_end))
 		return -ERR_NOMEM;
 	pages = PAGE_OF(len + PAGE_SIZE - 1);
 	err = mmap_kind(p, &v, pages, prot, flags, image, offset);
@@ -98,7 +99,7 @@ err_t vm_op_mmap(struct request *rq, u64 addr, u64 len, u64 prot, u64 flags, u64
 	if (v.kind == VMA_ANON)
 		v.pgoff = start;
 	if (v.kind == VMA_SHARED) {
-		err = shared_create(pages, &v.pgoff, &v.object);
+		err = shared_create(&v);
 		if (err)
 			return err;
 		shared_hold(&v);
@@ -118,7 +119,7 @@ err_t vm_op_mmap(struct request *rq, u64 addr, u64 len, u64 prot, u64 flags, u64
 
 err_t vm_op_munmap(struct request *rq, u64 addr, u64 len)
 {
-	u32 start, end;
+	u64 start, end;
 	err_t err = region_check(addr, len, &start, &end);
 
 	return err ? err : region_unmap(badge_proc(rq->badge), start, end);
@@ -134,7 +135,7 @@ struct region_edit {
 	u16 set, clear;
 };
 
-static void entries_protect(struct proc *p, u32 start, u32 end, u64 prot)
+static void entries_protect(struct proc *p, u64 start, u64 end, u64 prot)
 {
 	cptr_t as = proc_cap(proc_slot(p), CAP_ASPACE);
 
@@ -143,12 +144,12 @@ static void entries_protect(struct proc *p, u32 start, u32 end, u64 prot)
 		err_t err = sys_protect(as, ADDRESS_OF(start), end - start, prot, &done, NULL);
 
 		if ((err && err != -ERR_AGAIN) || done > end - start || (!err && !done))
-			panic("protect of page 0x%x in slot %u: error %d", start, proc_slot(p), err);
-		start += (u32)done;
+			panic("protect of page 0x%lx in slot %u: error %d", (unsigned long)start, proc_slot(p), err);
+		start += done;
 	}
 }
 
-static err_t region_change(struct proc *p, u32 start, u32 end, const struct region_edit *edit)
+static err_t region_change(struct proc *p, u64 start, u64 end, const struct region_edit *edit)
 {
 	u16 i = vma_find(p, start), last;
 
@@ -162,7 +163,7 @@ static err_t region_change(struct proc *p, u32 start, u32 end, const struct regi
 	while (i && vms->vma[i].start < end) {
 		struct vma v = vms->vma[i];
 
-		v.flags = (u16)((v.flags & ~edit->clear) | edit->set);
+		v.flags = (v.flags & ~(u64)edit->clear) | edit->set;
 		if (edit->protect) {
 			v.prot = edit->prot;
 			if (nodes[i].touched)
@@ -181,7 +182,7 @@ err_t vm_op_mprotect(struct request *rq, u64 addr, u64 len, u64 prot)
 {
 	struct proc *p = badge_proc(rq->badge);
 	struct region_edit edit = { .protect = true, .prot = prot_normal(prot) };
-	u32 start, end;
+	u64 start, end;
 	err_t err = region_check(addr, len, &start, &end);
 
 	if (err || prot & ~(u64)PROT_ALL)
@@ -195,7 +196,7 @@ err_t vm_op_brk(struct request *rq, u64 addr, u64 *out_addr)
 {
 	struct proc *p = badge_proc(rq->badge);
 	struct proc_record record = *proc_record(p);
-	u32 old = PAGE_OF(record.brk + PAGE_SIZE - 1), new = PAGE_OF(addr + PAGE_SIZE - 1);
+	u64 old = PAGE_OF(record.brk + PAGE_SIZE - 1), new = PAGE_OF(addr + PAGE_SIZE - 1);
 	err_t err = 0;
 
 	*out_addr = record.brk;
@@ -232,7 +233,7 @@ err_t vm_op_madvise(struct request *rq, u64 addr, u64 len, u64 advice)
 {
 	struct proc *p = badge_proc(rq->badge);
 	struct region_edit edit = { .clear = VMA_RANDOM | VMA_SEQUENTIAL };
-	u32 start, end;
+	u64 start, end;
 	err_t err = region_check(addr, len, &start, &end);
 
 	if (err)
@@ -253,7 +254,7 @@ err_t vm_op_madvise(struct request *rq, u64 addr, u64 len, u64 advice)
 		/* Shared pages stay in the shadow and come back by a fault, as they must. */
 		for (u16 i = vma_find(p, start); i && vms->vma[i].start < end; i = nodes[i].next) {
 			const struct vma *v = &vms->vma[i];
-			u32 from = v->start > start ? v->start : start, to = v->end < end ? v->end : end;
+			u64 from = v->start > start ? v->start : start, to = v->end < end ? v->end : end;
 
 			if (nodes[i].touched)
 				entries_unmap(p, from, to - from, UNMAP_FREE);
@@ -271,7 +272,7 @@ err_t vm_op_mlock(struct request *rq, u64 addr, u64 len, u64 on)
 	struct proc *p = badge_proc(rq->badge);
 	struct region_edit edit = { .set = on ? VMA_LOCKED : 0, .clear = VMA_LOCKED };
 	u64 skew = addr % PAGE_SIZE;
-	u32 start, end;
+	u64 start, end;
 	err_t err = on > 1 ? -ERR_INVAL : region_check(addr - skew, len + skew, &start, &end);
 
 	if (err)

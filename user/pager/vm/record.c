@@ -11,7 +11,7 @@
 
 #include <base/log.h>
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 
 struct state vm_segment;
 struct vm_state *vms;
@@ -42,7 +42,7 @@ enum state_found record_open(void *segment)
 
 static bool vma_valid(const struct vma *v)
 {
-	return v->kind <= VMA_SHARED && v->start >= WINDOW_START && v->start < v->end && v->end <= WINDOW_END &&
+	return v->kind <= VMA_SHARED && v->start >= LOW_START && v->start < v->end && v->end <= window_end(v->start) &&
 	       v->owner < PROCS && vms->proc[v->owner].state != PROC_FREE && v->check == vma_sum(v);
 }
 

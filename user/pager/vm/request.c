@@ -74,10 +74,20 @@ static err_t zero_page_make(void)
 	return 0;
 }
 
-enum state_found vm_open(void *segment)
+// The last root entry of the user half holds the frame table (docs/internals.md).
+static void windows_find(u64 user_end, u64 levels)
+{
+	u64 end = PAGE_OF(user_end) - (1ul << 9 * (levels - 1));
+
+	high_end = end > HIGH_START ? end : HIGH_START;
+}
+
+enum state_found vm_open(void *segment, u64 user_end, u64 levels)
 {
 	enum state_found found = record_open(segment);
 	err_t err;
+
+	windows_find(user_end, levels);
 
 	record_rebuild();
 	object_recover();

@@ -29,33 +29,30 @@ err_t shared_open(void)
 	err = object_make(shadow, OBJ_ASPACE, SLOT_SELF_CAPTABLE, proc_cap(0, CAP_ASPACE), SLOT_CLIENT_POOL, &id);
 	if (err)
 		return err;
-	return sys_aspace_ctl(proc_cap(0, CAP_ASPACE), ASOP_WINDOW, 0, ADDRESS_OF(WINDOW_START), ADDRESS_OF(WINDOW_END),
-			      SLOT_SELF_ENDPOINT, SLOT_CLIENT_POOL, 0, NULL, NULL, NULL, NULL);
+	return windows_make(0, SLOT_SELF_ENDPOINT, 0);
 }
 
-err_t shared_create(u32 pages, u32 *pgoff, u32 *object)
+// A range of the shadow for the new mapping `v`, which will name it. NOMEM.
+err_t shared_create(struct vma *v)
 {
 	struct vm_globals globals = vms->globals;
-	u32 start = vma_gap(shadow, pages, WINDOW_START, WINDOW_END);
-	struct vma v = {
-		.start = start,
-		.end = start + pages,
-		.pgoff = start,
-		.object = globals.next_object++,
-		.kind = VMA_SHARED,
-		.prot = PROT_READ | PROT_WRITE,
-	};
+	u64 pages = v->end - v->start, start = vma_gap(shadow, pages, LOW_START, LOW_END);
+	struct vma range = { .kind = VMA_SHARED, .prot = PROT_READ | PROT_WRITE, .object = globals.next_object++ };
 	u16 i;
 
 	if (!start)
+		start = vma_gap(shadow, pages, HIGH_START, high_end);
+	if (!start)
 		return -ERR_NOMEM;
+	range.start = range.pgoff = start;
+	range.end = start + pages;
 	record_stage(&vms->globals, &globals, sizeof(globals));
-	i = vma_add(shadow, &v, vma_find(shadow, start));
+	i = vma_add(shadow, &range, vma_find(shadow, start));
 	if (!i)
 		return -ERR_NOMEM;
 	holders[i] = 0;
-	*pgoff = start;
-	*object = v.object;
+	v->pgoff = start;
+	v->object = range.object;
 	return 0;
 }
 
@@ -107,10 +104,10 @@ void shared_recover(void)
 }
 
 // The frame of a page of v, made when nobody has touched it yet. NOMEM.
-err_t shared_frame(const struct vma *v, u32 page, frame_t *frame)
+err_t shared_frame(const struct vma *v, u64 page, frame_t *frame)
 {
 	cptr_t as = proc_cap(0, CAP_ASPACE);
-	u32 spage = v->pgoff + (page - v->start);
+	u64 spage = v->pgoff + (page - v->start);
 	u64 entries = 0;
 	err_t err = sys_scan(as, ADDRESS_OF(spage), 1, SCAN_LIST, NULL, &entries);
 

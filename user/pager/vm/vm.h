@@ -33,11 +33,20 @@
 #define TABLE_FRAMES    16 // a process' pool starts with as many frames and grows by as many
 #define PID_MAX         0x3fffffff
 
-#define PAGE_OF(address) ((u32)((address) >> PAGE_SHIFT))
+#define PAGE_OF(address) ((u64)(address) >> PAGE_SHIFT)
 #define ADDRESS_OF(page) ((u64)(page) << PAGE_SHIFT)
-// vm's window in a program ends where the servers' part of the map begins (docs/internals.md).
-#define WINDOW_START PAGE_OF(USER_BASE)
-#define WINDOW_END   PAGE_OF(0x3400000000ul)
+// vm serves two windows of a program: below the servers' part of the map and, where there are more than three levels,
+// above it (docs/internals.md).
+#define LOW_START  PAGE_OF(USER_BASE)
+#define LOW_END    PAGE_OF(USER_LOW_END)
+#define HIGH_START PAGE_OF(USER_HIGH)
+
+// Windows of a program's address space.
+enum {
+	WINDOW_LOW, // vm's; faults there are the fast ones
+	WINDOW_FILES,
+	WINDOW_HIGH, // vm's
+};
 
 enum vma_kind {
 	VMA_FREE,   // unused record
@@ -51,20 +60,17 @@ enum vma_kind {
 #define VMA_RANDOM     4 // no fault-around
 #define VMA_SEQUENTIAL 8 // fault-around at once
 
-// A mapping. Addresses are page numbers. pgoff: ANON page number when it was made; FILE archive page; SHARED page in
-// the shadow.
+// A mapping. Addresses are page numbers; 48 bits hold those of any paging mode. pgoff: ANON page number when it was
+// made; FILE archive page; SHARED page in the shadow. pgoff plus length stays below 2^48 (mremap sees to it).
 struct vma {
-	u32 start, end;
-	u32 pgoff;
+	u64 owner : 16, start : 48; // owner: process slot
+	u64 kind : 8, prot : 8, end : 48;
+	u64 flags : 16, pgoff : 48;
 	u32 object; // ANON: lineage it was made in (rmap's key); FILE: first archive page of the file; SHARED: number
 		    // of the mapping
-	u16 owner;  // process slot
-	u8 kind;
-	u8 prot;
-	u16 flags;
-	u16 spare;
-	u64 check;
+	u32 check;
 };
+#define PGOFF_END (1ul << 48)
 _Static_assert(sizeof(struct vma) == 32, "VMA record");
 
 enum {
@@ -139,26 +145,26 @@ struct proc {
 	u64 badge;
 	u16 root; // of the VMA tree
 	u16 first, last;
-	u16 hint;     // the VMA of the last fault
-	u32 seq_next; // page that a sequential reader faults on next
+	u16 hint;     // the VMA of the last fault or change: often the next one's
+	u64 seq_next; // page that a sequential reader faults on next
 	u32 seq_run;  // pages mapped by its last fault
 	u32 vmas;
-	u32 pool_limit; // frames of its pool
 	u64 pages;      // sum of the VMAs
 	u64 rss;        // entries
 	u64 wait_reply; // parked wait, 0 none
-	s64 wait_pid;
+	s32 wait_pid;
+	u32 pool_limit; // frames of its pool
 };
 _Static_assert(sizeof(struct proc) == 64, "indexed by a shift on every fault");
 
 struct vma_node {
-	u32 start, end; // as in the record
-	u32 gap;        // free pages between prev and this one
-	u32 gap_max;    // largest in this subtree
+	u64 gap;     // free pages between prev and this one
+	u64 gap_max; // largest in this subtree
 	u16 left, right, parent;
-	u16 height;
 	u16 prev, next;
-	u32 touched; // there may be entries: what was never touched need not be unmapped, cloned or protected
+	u8 height;
+	u8 touched; // there may be entries: what was never touched need not be unmapped, cloned or protected
+	u32 spare;
 };
 _Static_assert(sizeof(struct vma_node) == 32, "indexed by a shift");
 
@@ -172,6 +178,7 @@ extern struct vm_state *vms;
 extern struct proc procs[PROCS];
 extern struct vma_node nodes[VMAS];
 extern struct magazine magazine;
+extern u64 high_end; // page above the second window; HIGH_START where there is none
 extern u64 stats[VMSTAT_POOL_TABLES + 1];
 
 static inline u32 proc_slot(const struct proc *p)
@@ -195,12 +202,12 @@ static inline u64 vma_word0(const struct vma *v)
 	return (u64)v->object << 2 | v->kind;
 }
 
-static inline u64 vma_word1(const struct vma *v, u32 page)
+static inline u64 vma_word1(const struct vma *v, u64 page)
 {
 	return v->pgoff + (page - v->start);
 }
 
-static inline frame_t archive_frame(u32 page)
+static inline frame_t archive_frame(u64 page)
 {
 	return vms->globals.archive + page;
 }
@@ -226,39 +233,40 @@ bool result_find(const struct request *rq, struct result *result);
 void result_stage(const struct request *rq, s64 status, u64 word0, u64 word1);
 
 // vma.c: the tree of a process
-u16 vma_find(const struct proc *p, u32 page) must_check; // the first that ends above page, 0 none
+u16 vma_find(const struct proc *p, u64 page) must_check; // the first that ends above page, 0 none
 bool vma_records_left(u32 n);
 u16 vma_add(struct proc *p, const struct vma *v, u16 next) must_check; // before `next`; 0: no record left. Commits
 void vma_delete(struct proc *p, u16 index);                            // Commits
 void vma_change(struct proc *p, u16 index, const struct vma *v);       // same order among its neighbours. Commits
-u16 vma_split(struct proc *p, u16 index, u32 page) must_check;         // the part from page on, 0: no record left
+u16 vma_split(struct proc *p, u16 index, u64 page) must_check;         // the part from page on, 0: no record left
 bool vma_fits(const struct vma *low, const struct vma *high);          // may the two be one VMA?
 u16 vma_merge(struct proc *p, u16 index); // with both neighbours where possible; the VMA it is in now
-u32 vma_gap(const struct proc *p, u32 pages, u32 low, u32 high) must_check; // highest gap, 0 none
-bool vma_free_range(const struct proc *p, u32 start, u32 end);
+u64 vma_gap(const struct proc *p, u64 pages, u64 low, u64 high) must_check; // highest gap, 0 none
+bool vma_free_range(const struct proc *p, u64 start, u64 end);
 void vma_pool_reset(void);
 void vma_link(struct proc *p, u16 index, u16 next); // next: the VMA that follows it, 0 none
 void vma_drop_all(struct proc *p);                  // records only; the process is NEW or EXIT
 u64 vma_check(const struct proc *p);                // invariants of one tree; number of violations (tests)
-u64 vma_sum(const struct vma *v);
+u32 vma_sum(const struct vma *v);
 
 // map.c: ranges of an address space
-err_t region_check(u64 addr, u64 len, u32 *start, u32 *end) must_check;
+u64 window_end(u64 page); // where the window ends in which the page lies
+err_t region_check(u64 addr, u64 len, u64 *start, u64 *end) must_check;
 err_t region_add(struct proc *p, const struct vma *v) must_check;
-err_t region_unmap(struct proc *p, u32 start, u32 end);
-err_t region_populate(struct proc *p, u32 start, u32 end);
-void entries_unmap(struct proc *p, u32 start, u32 pages, u64 flags);
-err_t entries_clone(struct proc *dst, u32 dpage, struct proc *src, u32 spage, u32 pages, u64 op) must_check;
+err_t region_unmap(struct proc *p, u64 start, u64 end);
+err_t region_populate(struct proc *p, u64 start, u64 end);
+void entries_unmap(struct proc *p, u64 start, u64 pages, u64 flags);
+err_t entries_clone(struct proc *dst, u64 dpage, struct proc *src, u64 spage, u64 pages, u64 op) must_check;
 
 void rss_count(struct proc *p); // ask the kernel
 
 // shared.c: memory that processes share
 err_t shared_open(void) must_check;
-err_t shared_create(u32 pages, u32 *pgoff, u32 *object) must_check;
+err_t shared_create(struct vma *v) must_check;
 void shared_recover(void);
 void shared_hold(const struct vma *v);
 void shared_release(const struct vma *v);
-err_t shared_frame(const struct vma *v, u32 page, frame_t *frame) must_check;
+err_t shared_frame(const struct vma *v, u64 page, frame_t *frame) must_check;
 
 // magazine.c
 err_t magazine_refill(u32 want) must_check; // at least one frame when it returns 0; NOMEM
@@ -281,6 +289,7 @@ u64 object_frames(void);
 err_t leaf_need(u32 slot) must_check;
 err_t life_create(struct proc *p) must_check;
 void life_destroy(struct proc *p);
+err_t windows_make(u32 slot, cptr_t pager, u64 flags) must_check; // vm's windows in its address space
 err_t pool_grow(struct proc *p) must_check;
 
 // proc.c: the table

@@ -13,13 +13,14 @@ struct vma_node nodes[VMAS];
 static u16 free_head; // linked through nodes[].next
 static u32 free_count;
 
-u64 vma_sum(const struct vma *v)
+u32 vma_sum(const struct vma *v)
 {
-	u64 w[3];
+	u64 w[3], sum;
 
-	_Static_assert(offsetof(struct vma, check) == sizeof(w), "the sum covers all before it");
+	_Static_assert(offsetof(struct vma, object) == sizeof(w), "the sum covers all before it");
 	__builtin_memcpy(w, v, sizeof(w));
-	return ~w[0] ^ (w[1] << 17 | w[1] >> 47) ^ (w[2] << 41 | w[2] >> 23);
+	sum = ~w[0] ^ (w[1] << 17 | w[1] >> 47) ^ (w[2] << 41 | w[2] >> 23);
+	return (u32)(sum >> 32 ^ sum) ^ v->object;
 }
 
 static const struct vma *vma_at(u16 i)
@@ -27,7 +28,7 @@ static const struct vma *vma_at(u16 i)
 	return &vms->vma[i];
 }
 
-static inline u32 max_u32(u32 a, u32 b)
+static inline u64 max_u64(u64 a, u64 b)
 {
 	return a > b ? a : b;
 }
@@ -37,8 +38,8 @@ static inline void node_update(u16 i)
 	struct vma_node *n = &nodes[i];
 	const struct vma_node *l = &nodes[n->left], *r = &nodes[n->right];
 
-	n->height = 1 + (l->height > r->height ? l->height : r->height);
-	n->gap_max = max_u32(n->gap, max_u32(l->gap_max, r->gap_max));
+	n->height = (u8)(1 + (l->height > r->height ? l->height : r->height));
+	n->gap_max = max_u64(n->gap, max_u64(l->gap_max, r->gap_max));
 }
 
 // Node 0 stands for "none": it takes a parent like any other and keeps height and gaps 0.
@@ -113,8 +114,8 @@ static void tree_fix(struct proc *p, u16 i)
 		if (unlikely(lh > rh + 1 || rh > lh + 1)) {
 			child_replace(p, parent, i, rebalance(i));
 		} else {
-			u32 gap_max = max_u32(n->gap, max_u32(nodes[n->left].gap_max, nodes[n->right].gap_max));
-			u16 height = (u16)(1 + max_u32(lh, rh));
+			u64 gap_max = max_u64(n->gap, max_u64(nodes[n->left].gap_max, nodes[n->right].gap_max));
+			u8 height = (u8)(1 + (lh > rh ? lh : rh));
 
 			if (n->height == height && n->gap_max == gap_max)
 				return;
@@ -175,7 +176,7 @@ static void gap_set(struct proc *p, u16 i)
 
 	if (!i)
 		return;
-	n->gap = n->start - (n->prev ? nodes[n->prev].end : WINDOW_START);
+	n->gap = vma_at(i)->start - (n->prev ? vma_at(n->prev)->end : LOW_START);
 	tree_fix(p, i);
 }
 
@@ -232,18 +233,19 @@ static void stage_free(u16 i)
 	record_stage(&vms->vma[i], &none, sizeof(none));
 }
 
-u16 vma_find(const struct proc *p, u32 page)
+u16 vma_find(const struct proc *p, u64 page)
 {
+	const struct vma *hint = vma_at(p->hint);
 	u16 i = p->root, found = 0;
 
+	if (page - hint->start < hint->end - hint->start)
+		return p->hint;
 	while (i) {
-		const struct vma_node *n = &nodes[i];
-
-		if (n->end > page) {
+		if (vma_at(i)->end > page) {
 			found = i;
-			i = n->left;
+			i = nodes[i].left;
 		} else {
-			i = n->right;
+			i = nodes[i].right;
 		}
 	}
 	return found;
@@ -256,23 +258,24 @@ void vma_link(struct proc *p, u16 i, u16 next)
 	struct vma_node *n = &nodes[i];
 	u16 prev = next ? nodes[next].prev : p->last;
 
-	*n = (struct vma_node){ .start = v->start, .end = v->end, .height = 1, .prev = prev, .next = next };
-	n->gap = n->gap_max = n->start - (prev ? nodes[prev].end : WINDOW_START);
+	*n = (struct vma_node){ .height = 1, .prev = prev, .next = next };
+	n->gap = n->gap_max = v->start - (prev ? vma_at(prev)->end : LOW_START);
 	if (prev)
 		nodes[prev].next = i;
 	else
 		p->first = i;
 	if (next) {
 		nodes[next].prev = i;
-		nodes[next].gap = nodes[next].start - n->end;
+		nodes[next].gap = vma_at(next)->start - v->end;
 	} else {
 		p->last = i;
 	}
 	tree_attach(p, i, prev, next);
 	tree_fix(p, n->parent);
 	tree_fix(p, next); /* it lies above i: its gap has changed too */
+	p->hint = i;
 	p->vmas++;
-	p->pages += n->end - n->start;
+	p->pages += v->end - v->start;
 }
 
 static void vma_unlink(struct proc *p, u16 i)
@@ -290,7 +293,7 @@ static void vma_unlink(struct proc *p, u16 i)
 	tree_remove(p, i);
 	gap_set(p, n->next);
 	p->vmas--;
-	p->pages -= n->end - n->start;
+	p->pages -= vma_at(i)->end - vma_at(i)->start;
 	if (p->hint == i)
 		p->hint = 0;
 }
@@ -319,23 +322,19 @@ void vma_delete(struct proc *p, u16 i)
 
 void vma_change(struct proc *p, u16 i, const struct vma *v)
 {
-	struct vma_node *n = &nodes[i];
+	u64 start = vma_at(i)->start, end = vma_at(i)->end;
 
 	p->pages += v->end - v->start;
-	p->pages -= n->end - n->start;
+	p->pages -= end - start;
 	stage_vma(i, v);
 	record_commit();
-	if (v->start != n->start) {
-		n->start = v->start;
+	if (v->start != start)
 		gap_set(p, i);
-	}
-	if (v->end != n->end) {
-		n->end = v->end;
-		gap_set(p, n->next);
-	}
+	if (v->end != end)
+		gap_set(p, nodes[i].next);
 }
 
-u16 vma_split(struct proc *p, u16 i, u32 page)
+u16 vma_split(struct proc *p, u16 i, u64 page)
 {
 	struct vma low = *vma_at(i), high = low;
 	u16 j = p->vmas < VMAS_PER_PROC ? pool_take() : 0;
@@ -350,7 +349,6 @@ u16 vma_split(struct proc *p, u16 i, u32 page)
 	stage_vma(j, &high);
 	record_commit();
 	p->pages -= high.end - high.start;
-	nodes[i].end = page;
 	vma_link(p, j, nodes[i].next);
 	nodes[j].touched = nodes[i].touched;
 	if (high.kind == VMA_SHARED)
@@ -377,11 +375,11 @@ static void vma_join(struct proc *p, u16 a, u16 b)
 
 	v.end = gone.end;
 	vma_unlink(p, b);
+	p->hint = a;
 	p->pages += gone.end - gone.start;
 	stage_vma(a, &v);
 	stage_free(b);
 	record_commit();
-	nodes[a].end = v.end;
 	nodes[a].touched |= nodes[b].touched;
 	gap_set(p, nodes[a].next);
 	pool_put(b);
@@ -402,31 +400,34 @@ u16 vma_merge(struct proc *p, u16 i)
 	return i;
 }
 
-bool vma_free_range(const struct proc *p, u32 start, u32 end)
+bool vma_free_range(const struct proc *p, u64 start, u64 end)
 {
 	u16 i = vma_find(p, start);
 
-	return !i || nodes[i].start >= end;
+	return !i || vma_at(i)->start >= end;
 }
 
 // The highest address of a free run of `pages` inside [low, high) within this subtree, 0 none.
-static u32 gap_search(u16 tree, u32 pages, u32 low, u32 high)
+static u64 gap_search(u16 tree, u64 pages, u64 low, u64 high)
 {
 	const struct vma_node *n = &nodes[tree];
-	u32 from = max_u32(n->start - n->gap, low), to = n->start < high ? n->start : high, found;
+	u64 start, from, to, found;
 
 	if (n->gap_max < pages) /* also: no subtree */
 		return 0;
-	if (n->end < high && (found = gap_search(n->right, pages, low, high)))
+	start = vma_at(tree)->start;
+	from = max_u64(start - n->gap, low);
+	to = start < high ? start : high;
+	if (vma_at(tree)->end < high && (found = gap_search(n->right, pages, low, high)))
 		return found;
 	if (to > from && to - from >= pages)
 		return to - pages;
-	return n->start > low ? gap_search(n->left, pages, low, high) : 0;
+	return start > low ? gap_search(n->left, pages, low, high) : 0;
 }
 
-u32 vma_gap(const struct proc *p, u32 pages, u32 low, u32 high)
+u64 vma_gap(const struct proc *p, u64 pages, u64 low, u64 high)
 {
-	u32 from = max_u32(p->last ? nodes[p->last].end : WINDOW_START, low);
+	u64 from = max_u64(p->last ? vma_at(p->last)->end : LOW_START, low);
 
 	if (high > from && high - from >= pages)
 		return high - pages;
@@ -473,14 +474,14 @@ static u64 tree_check(u16 tree, u16 *walk, u32 *count)
 u64 vma_check(const struct proc *p)
 {
 	u16 walk = p->first;
-	u32 count = 0, end = WINDOW_START;
-	u64 pages = 0, bad = tree_check(p->root, &walk, &count);
+	u32 count = 0;
+	u64 end = LOW_START, pages = 0, bad = tree_check(p->root, &walk, &count);
 
 	for (u16 i = p->first; i; i = nodes[i].next) {
 		const struct vma *v = vma_at(i);
 
 		bad += v->start < end || v->start >= v->end || v->owner != proc_slot(p) || v->check != vma_sum(v);
-		bad += nodes[i].gap != v->start - end || nodes[i].start != v->start || nodes[i].end != v->end;
+		bad += nodes[i].gap != v->start - end;
 		/* Two that fit have been joined; the shadow's own never fit. */
 		bad += vma_joins(nodes[i].prev, i);
 		end = v->end;
