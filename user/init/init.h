@@ -78,6 +78,9 @@ u64 pages_left(void);             // pages of the root pool that nobody has
 void user_pool_grow(void);        // to all of them but a reserve
 err_t object_make(u32 type, cptr_t table, cptr_t slot, cptr_t arg, const char *name);
 
+// state.c: pages [from, to) of a server's state segment. On an error state_pages says how many it has
+err_t state_give(u32 i, u64 from, u64 to);
+
 // server.c
 void servers_make(void);
 void servers_start(void);

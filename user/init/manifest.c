@@ -186,6 +186,21 @@ static bool parse_ring(struct parser *p)
 	return name_take(p, ring->name, sizeof(ring->name), l->word[1]);
 }
 
+// "view PEER read" or "view PEER write"
+static bool parse_view(struct parser *p)
+{
+	const struct line *l = p->line;
+	struct manifest_server *s = p->server;
+
+	if (s->view_line)
+		return fail(p, "a server sees the state of one other", l->word[1]);
+	s->view_line = l->number;
+	s->view_write = !strcmp(l->word[2], "write");
+	if (!s->view_write && strcmp(l->word[2], "read"))
+		return fail(p, "a state segment is seen for read or write", l->word[2]);
+	return name_take(p, s->view_name, sizeof(s->view_name), l->word[1]);
+}
+
 static bool parse_peer(struct parser *p, enum peer_kind kind)
 {
 	struct manifest_server *s = p->server;
@@ -259,10 +274,12 @@ static bool parse_user_rights(struct parser *p)
 		{ "alloc", RIGHT_POOL_ALLOC },
 		{ "map", RIGHT_POOL_MAP },
 		{ "evict", RIGHT_POOL_EVICT },
+		{ "control", RIGHT_POOL_CONTROL },
 		{ NULL, 0 },
 	};
 
-	return rights_take(p, rights, 1, "this is not a right (rest; alloc, map, evict)", &p->server->user_rights);
+	return rights_take(p, rights, 1, "this is not a right (rest; alloc, map, evict, control)",
+			   &p->server->user_rights);
 }
 
 static bool parse_user_pool(struct parser *p)
@@ -300,6 +317,7 @@ static const struct statement {
 	{ "grants", 3, LINE_WORDS, true, parse_grants },
 	{ "user-pool", 2, LINE_WORDS, true, parse_user_pool },
 	{ "ring", 4, 4, true, parse_ring },
+	{ "view", 3, 3, true, parse_view },
 };
 
 static bool statement_parse(struct parser *p)

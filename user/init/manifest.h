@@ -55,6 +55,10 @@ struct manifest_server {
 	bool archive;    // the boot archive, read-only, at ARCHIVE_VA
 	bool user_pool;  // gets the pool of user memory: everything that is left
 	u32 user_rights; // others: RIGHT_POOL_* on it
+	u8 view;         // whose state segment it sees, 1 + index; 0 nobody's. Filled in when all servers are known
+	bool view_write;
+	u32 view_line;
+	char view_name[MANIFEST_NAME];
 	u8 devices;
 	u8 peers;
 	struct {

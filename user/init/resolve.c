@@ -69,6 +69,25 @@ static bool ring_resolve(struct manifest *m, u32 i, struct manifest_error *e)
 	return true;
 }
 
+// A state segment that grows is mapped in one other server, so that both get the new pages.
+static bool view_resolve(struct manifest *m, u32 i, struct manifest_error *e)
+{
+	struct manifest_server *s = &m->server[i];
+	u32 n = server_find(m, s->view_name);
+
+	if (!s->view_line)
+		return true;
+	if (n == m->servers || n == i)
+		return fail(e, s->view_line, "there is no other server of this name", s->view_name);
+	if (!m->server[n].state_pages)
+		return fail(e, s->view_line, "this server has no state segment", s->view_name);
+	s->view = (u8)(n + 1);
+	for (u32 k = 0; k < i; k++)
+		if (m->server[k].view == s->view)
+			return fail(e, s->view_line, "another server sees this one's state", s->view_name);
+	return true;
+}
+
 static bool server_check(const struct manifest_server *s, struct manifest_error *e)
 {
 	if (s->priority <= PRIO_PROGRAM || s->priority >= PRIO_INIT)
@@ -85,7 +104,7 @@ bool manifest_resolve(struct manifest *m, struct manifest_error *e)
 	u32 user_pools = 0, liveness_writers = 0;
 
 	for (u32 i = 0; i < m->servers; i++) {
-		if (!server_check(&m->server[i], e) || !peers_resolve(m, &m->server[i], e))
+		if (!server_check(&m->server[i], e) || !peers_resolve(m, &m->server[i], e) || !view_resolve(m, i, e))
 			return false;
 		user_pools += m->server[i].user_pool;
 		liveness_writers += m->server[i].liveness == LIVENESS_WRITE;

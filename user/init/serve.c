@@ -79,6 +79,21 @@ err_t init_op_poweroff(struct request *rq, u64 status)
 	power_off(status & 0xff);
 }
 
+err_t init_op_state_grow(struct request *rq, u64 pages, u64 *out_pages)
+{
+	struct manifest_server *s;
+	err_t err;
+
+	if (!rq->badge || rq->badge > init.manifest.servers)
+		return -ERR_PERM;
+	s = &init.manifest.server[rq->badge - 1];
+	if (!s->state_pages || pages > (ARGUMENT_VA - STATE_VA) / PAGE_SIZE)
+		return -ERR_INVAL;
+	err = state_give((u32)rq->badge - 1, s->state_pages, pages);
+	*out_pages = s->state_pages;
+	return err;
+}
+
 static void serve_request(struct request *rq)
 {
 	if (request_protocol(rq) == PROTO_PAGER)

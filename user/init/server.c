@@ -146,7 +146,8 @@ static void info_write(u32 i, struct server_info *info)
 				      .timer_hz = init.info->timer_hz,
 				      .harts = init.info->harts,
 				      .devices = devices_of(s, NULL),
-				      .peers = s->peers };
+				      .peers = s->peers,
+				      .view_pages = s->view ? init.manifest.server[s->view - 1].state_pages : 0 };
 	info->rings = manifest_rings(&init.manifest, i, info->ring);
 	step(i, "cannot look at its pool",
 	     sys_pool_ctl(server_slot(i, BLOCK_POOL), POOLOP_STAT, 0, 0, 0, &info->pool_pages, NULL, NULL, NULL));
@@ -220,7 +221,7 @@ static void memory_give(u32 i)
 	stack_give(i);
 	argument_give(i);
 	pages_zero(i, SERVER_HEAP, s->heap_pages, "cannot get its heap");
-	pages_zero(i, STATE_VA, s->state_pages, "cannot get its state segment");
+	step(i, "cannot get its state segment", state_give(i, 0, s->state_pages));
 	if (s->archive)
 		step(i, "cannot map the boot archive", archive_map(server_slot(i, BLOCK_ASPACE)));
 	if (s->liveness != LIVENESS_NONE)

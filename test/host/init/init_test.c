@@ -110,6 +110,24 @@ static void rings_match(u32 a, u32 an, u32 b, u32 bn, u32 pages)
 	EXPECT(x.out == (u64)RING_VA + 2 * an * RING_STRIDE && x.in == x.out + RING_STRIDE);
 }
 
+static void test_views(void)
+{
+	EXPECT(parse("\tstate 2 pages\n\tview b read\n" SERVER_B
+		     "\tstate 3 pages\n\tview vm write\n\tuser-pool alloc control\n"));
+	EXPECT(!m.server[0].view && m.server[1].view == 3 && !m.server[1].view_write && m.server[2].view == 2 &&
+	       m.server[2].view_write && m.server[2].user_rights == (RIGHT_POOL_ALLOC | RIGHT_POOL_CONTROL));
+	refuse("\tview vm look", 10, "for read or write", "look");
+	refuse("\tview vm read\n\tview vm read", 11, "sees the state of one other", "vm");
+	refuse("\tview b read\n" SERVER_B, 10, "no state segment", "b");
+	refuse("\tview a read", 10, "no state segment", "a");
+	refuse("\tview vm read", 10, "no other server", "vm");
+	refuse("\tview c read", 10, "no other server", "c");
+	refuse("\tstate 1 pages\n" SERVER_B
+	       "\tview vm read\nserver c /c\n\tpriority 30\n\tpool 1 pages\n\tview vm read",
+	       18, "another server sees", "vm");
+	refuse("\tview vm", 10, "too few or too many words", "view");
+}
+
 static void test_rings(void)
 {
 	char text[2048] = "";
@@ -277,6 +295,7 @@ int main(int argc, char **argv)
 {
 	test_manifest();
 	test_rings();
+	test_views();
 	test_graph();
 	test_shipped();
 	test_elf(argc > 1 ? strtoull(argv[1], NULL, 0) : 300000);

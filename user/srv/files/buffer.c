@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The buffers shared with clients: FILES_BUFFER in the client, a view of it at VIEW_VA here.
+// The buffers shared with clients: FILES_BUFFER in the client, a view of it at BUFFERS_VA here.
 //
 // The frames are of this server's pool. Whoever needs a page first makes it: files when it is to read into it, or the
 // client by a fault in its window. A client that dies may still map its frames for a moment; those that cannot be
@@ -24,7 +24,7 @@ static u32 late_count;
 
 static vaddr_t view_va(u64 slot, u64 page)
 {
-	return VIEW_VA + slot * FILES_BUFFER_SIZE + page * PAGE_SIZE;
+	return BUFFERS_VA + slot * FILES_BUFFER_SIZE + page * PAGE_SIZE;
 }
 
 static void frame_release(frame_t frame)

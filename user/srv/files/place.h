@@ -4,4 +4,4 @@
 
 #define STORE_VA    0x1000000000ul // pages of RAM files and pipes
 #define STORE_PAGES 0x10000        // 256 MiB at most; the pool's limit comes first
-#define VIEW_VA     0x2400000000ul // the clients' buffers, FILES_BUFFER_SIZE for each slot
+#define BUFFERS_VA  0x2400000000ul // the clients' buffers, FILES_BUFFER_SIZE for each slot

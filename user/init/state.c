@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// State segments: wired pages at STATE_VA of a server that outlive the program in it, and at VIEW_VA of the one server
+// that sees them. They are of the server's own pool, and may grow.
+#include "init.h"
+
+#include <abi/stubs.h>
+
+#define REFS ((const u64 *)ARGUMENT_VA)
+
+// Frames in the argument page go to both. A page that the viewer did not get is unmapped again: both have the same.
+static err_t pages_map(u32 i, u64 page, u64 n)
+{
+	const struct manifest *m = &init.manifest;
+	cptr_t pool = server_slot(i, BLOCK_POOL), own = server_slot(i, BLOCK_ASPACE);
+	err_t err = sys_map(own, STATE_VA + page * PAGE_SIZE, pool, REFS[0], n, PROT_READ | PROT_WRITE, 0, 0, 0, NULL);
+
+	for (u32 v = 0; v < m->servers && !err; v++) {
+		u64 prot = m->server[v].view_write ? PROT_READ | PROT_WRITE : PROT_READ;
+
+		if (m->server[v].view != i + 1)
+			continue;
+		err = sys_map(server_slot(v, BLOCK_ASPACE), VIEW_VA + page * PAGE_SIZE, pool, REFS[0], n, prot, 0, 0, 0,
+			      NULL);
+		if (err)
+			(void)sys_unmap(own, STATE_VA + page * PAGE_SIZE, n, pool, UNMAP_FREE, 0, NULL, NULL, NULL,
+					NULL);
+	}
+	return err;
+}
+
+err_t state_give(u32 i, u64 from, u64 to)
+{
+	struct manifest_server *s = &init.manifest.server[i];
+	err_t err = 0;
+
+	while (from < to && !err) {
+		u64 n = to - from < BATCH_FILL ? to - from : BATCH_FILL;
+
+		err = sys_frame_alloc(server_slot(i, BLOCK_POOL), 0, n, 0, &n, NULL);
+		if (!err)
+			err = pages_map(i, from, n);
+		if (!err)
+			from += n;
+	}
+	s->state_pages = (u32)from;
+	return err;
+}
