@@ -44,7 +44,7 @@ void fastpath_call(u64 index, u64 label)
 	u64 reply = fastpath_await_reply(self, ep, server);
 	fastpath_switch(self, server, as);
 	fastpath_leave();
-	arch_fast_return(server, offsetof(struct thread, ctx), 0, label, in_flow, badge, reply);
+	arch_fast_return(server, offsetof(struct thread, ctx), RECEIVED_MESSAGE, label, in_flow, badge, reply);
 slow:
 	fastpath_decline();
 	trap_slow_call(index, label);
@@ -92,7 +92,7 @@ void fastpath_reply_recv(u64 index, u64 label)
 	fastpath_wait(self, ep, in_flow >> 32);
 	fastpath_switch(self, client, as);
 	fastpath_leave();
-	arch_fast_return(client, offsetof(struct thread, ctx), 0, label, 0, 0, 0);
+	arch_fast_return(client, offsetof(struct thread, ctx), RECEIVED_MESSAGE, label, 0, 0, 0);
 park:
 	if (!in_reply)
 		fastpath_park(ep);

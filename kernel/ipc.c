@@ -27,7 +27,7 @@ static void copy_words(struct thread *to, const struct thread *from, u64 label)
 #pragma GCC unroll 8
 	for (u32 i = 0; i < MSG_WORDS; i++)
 		words[i] = ctx_reg(&from->ctx, r_word(i));
-	set_words(to, 0, label, words, MSG_WORDS);
+	set_words(to, RECEIVED_MESSAGE, label, words, MSG_WORDS);
 }
 
 // A capability that travels with a message becomes a child of the sender's slot in the slot the receiver named.
@@ -51,13 +51,12 @@ static void deliver_request(struct thread *client, struct thread *server, struct
 	if (client->in_fault) {
 		u64 words[6];
 		fault_words(client, &label, words);
-		set_words(server, 0, label, words, 6);
+		set_words(server, RECEIVED_MESSAGE, label, words, 6);
 		server->fault_calls = 0;
 	} else {
-		label &= ~(u64)LABEL_CAP; // the kernel's word, not the sender's
 		copy_words(server, client, label);
 		if (client->send_slot && transfer_cap(client, client->send_slot, server) == 0)
-			ctx_set_reg(&server->ctx, R_LABEL, label | LABEL_CAP);
+			ctx_set_status(&server->ctx, RECEIVED_CAP);
 		client->send_slot = 0;
 	}
 	ctx_set_reg(&server->ctx, R_BADGE, client->badge);
@@ -72,7 +71,7 @@ static void deliver_request(struct thread *client, struct thread *server, struct
 
 static void deliver_signals(struct thread *t, u64 bits)
 {
-	set_words(t, 1, NOTIFY_LABEL, &bits, 1);
+	set_words(t, RECEIVED_BITS, NOTIFY_LABEL, &bits, 1);
 }
 
 // The running thread (or a faulting one) puts its request to an endpoint: a waiting server takes it at once, else it
@@ -150,7 +149,9 @@ static err_t answer(struct thread *self, struct thread *client, u64 label, u64 s
 		if (label)
 			return 0; // refused: it stays stopped for its pager to deal with
 	} else {
-		copy_words(client, self, cap ? label | LABEL_CAP : label);
+		copy_words(client, self, label);
+		if (cap)
+			ctx_set_status(&client->ctx, RECEIVED_CAP);
 	}
 	client->state = THREAD_STOPPED;
 	sched_ready(client);

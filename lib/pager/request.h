@@ -3,7 +3,7 @@
  * A message as the registers carry it, on both sides: a client fills label and words and finds the reply in them; a
  * server finds the request and leaves the reply in them.
  *
- *   label, w[8]  request: protocol << 16 | op (| LABEL_CAP); reply: 0 or -ERR of the operation
+ *   label, w[8]  request: protocol << 16 | op; reply: 0 or -ERR of the operation
  *   flow         everything done for one fault or one outermost call has one flow id. Client: 0 lets the kernel make
  * one badge        server only: who asks (minted into the client's capability) reply        server only: the reply
  * word. 0: nothing to answer, so that reply_recv only receives caps         capability slots for this transfer,
@@ -36,7 +36,7 @@ static inline u64 caps_pair(cptr_t send, cptr_t receive)
 
 static inline u32 request_protocol(const struct request *rq)
 {
-	return (u32)(rq->label & ~(u64)LABEL_CAP) >> 16;
+	return rq->label >> 16;
 }
 
 static inline void reply_set_status(struct request *rq, err_t err)

@@ -123,7 +123,7 @@ static always_inline _Noreturn void server_run(cptr_t endpoint, enum server_star
 	for (;;) {
 		if (likely(!err)) {
 			request(&rq);
-		} else if (err > 0) {
+		} else if (err == RECEIVED_BITS) {
 			notified(rq.w[0]);
 			rq.reply = 0;
 		} else if (err == -ERR_STALE || err == -ERR_BADCAP) {

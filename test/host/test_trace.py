@@ -172,14 +172,14 @@ class Exporting(Folder):
         kernel.name(VM, "vm")
         kernel.event("sys_enter", APP, 3, 23, 16, 0)
         kernel.event("call", APP, 3, VM, 0x20001, 0)
-        kernel.event("call", APP, 3, VM, 0x20001 | 1 << 31, 0)
+        kernel.event("call", APP, 3, VM, 0x20001, 0)
         kernel.event("reply", VM, 3, APP, (1 << 64) - 12, 0)
         kernel.event("fault", APP, 4, 0x1000, 1, 0)
         kernel.event("map", 0, 4, 0x1000, 2 << 32 | 0x80123, 0)
         kernel.stop()
         self.export().finish()
         text = "\n".join(self.babeltrace())
-        for part in ('"sh/lua"', '"map" : container = 23', '"vm.mmap" : container = ', '"vm.mmap+cap"', '"-NOMEM"', '"WRITE"', '"idle"',
+        for part in ('"sh/lua"', '"map" : container = 23', '"vm.mmap" : container = ', '"-NOMEM"', '"WRITE"', '"idle"',
                      "pfn = 0x80123, generation = 2"):
             self.assertIn(part, text)
 

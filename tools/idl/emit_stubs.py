@@ -178,7 +178,7 @@ def protocol_server(protocol):
     out.append("\n/*\n * Runs the handler of the request in rq and leaves the answer there: label, words, and reply 0 when it was "
                "parked.\n * A handler may change rq->caps to send a capability along.\n */\n")
     out.append(f"static inline void {name}_dispatch(struct request *rq)\n{{\n\tu64 out[MSG_WORDS] = {{ 0 }};\n\terr_t err;\n\n")
-    out.append("\tswitch (rq->label & ~(u64)LABEL_CAP) {\n")
+    out.append("\tswitch (rq->label) {\n")
     out += [dispatch_case(protocol, op) for op in protocol.ops]
     out.append("\tdefault:\n\t\terr = -ERR_NOSYS;\n\t\tbreak;\n\t}\n")
     out.append("\tif (err == PARKED) {\n\t\trq->reply = 0;\n\t\treturn;\n\t}\n\treply_set_status(rq, err);\n")

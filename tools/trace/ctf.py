@@ -2,8 +2,6 @@
 """The `metadata` of a CTF 1.8 trace (TSDL): packets, events and names, as the kernel writes them and the IDL calls them."""
 import uuid
 
-from layout import LABEL_CAP
-
 KINDS = {"dec": "u64", "hex": "x64", "ref": "frame_ref_t", "op": "label_t", "sys": "syscall_t", "err": "status_t", "thread": "object64_t",
          "pfn": "x64", "type": "object_type_t"}
 
@@ -82,12 +80,11 @@ def enumeration(name, container, members):
 
 
 def labels(abi):
-    """Requests by operation (with and without a capability), replies by result."""
+    """Requests by operation, replies by result."""
     members = {-number: f"-{name}" for number, name in abi.errors.items()}
     members[0] = "OK"
     for label, name in abi.ops.items():
         members[label] = name
-        members[label | LABEL_CAP] = f"{name}+cap"
     return members
 
 

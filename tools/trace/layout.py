@@ -7,7 +7,6 @@ import struct
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DEFAULT_ABI = os.path.join(ROOT, "build/riscv64/gen/abi/abi.json")
 CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q"}
-LABEL_CAP = 1 << 31
 
 
 class Record:
@@ -64,9 +63,7 @@ class Abi:
 
     def label(self, label):
         """Operation of a request, result of a reply."""
-        if label & ~LABEL_CAP in self.ops:
-            return self.ops[label & ~LABEL_CAP] + ("+cap" if label & LABEL_CAP else "")
-        return self.error(label)
+        return self.ops[label] if label in self.ops else self.error(label)
 
     def enum(self, name, value):
         return next((n for n, v in self.enums[name].items() if v == value), str(value))

@@ -74,7 +74,7 @@ static bool ends_others(uint64_t label)
 	static const uint32_t ops[] = { OP_VM_KILL, OP_VM_SETGROUP, OP_VM_FOREGROUND, OP_VM_LIMIT };
 
 	for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++)
-		if ((uint32_t)(label & ~(uint64_t)LABEL_CAP) == ops[i])
+		if ((uint32_t)label == ops[i])
 			return true;
 	return false;
 }
@@ -99,7 +99,7 @@ static bool waits(uint64_t label)
 					OP_FILES_WRITE,  OP_FILES_WRITE_SMALL, OP_FILES_PIPE, OP_FILES_DUP };
 
 	for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++)
-		if ((uint32_t)(label & ~(uint64_t)LABEL_CAP) == ops[i])
+		if ((uint32_t)label == ops[i])
 			return true;
 	return false;
 }

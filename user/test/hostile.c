@@ -269,8 +269,19 @@ static void test_forged(void)
 	CHECK_EQUAL(vm_spawn(SLOT_VM, 0, 4096, 0, 0, &pid), -ERR_PERM);
 	CHECK_EQUAL(vm_archive(SLOT_VM, 0, ~0ul), -ERR_PERM);
 	for (u64 slot = SLOT_VM; slot <= SLOT_CONSOLE; slot++) {
-		static const u64 labels[] = { 0,       0xffff,  0x7fffffff, 0x20000, 0x2ffff,
-					      0x30000, 0x3ffff, 0x4ffff,    0x50001, ~0ul };
+		static const u64 labels[] = { 0,
+					      0xffff,
+					      0x7fffffff,
+					      0x20000,
+					      0x2ffff,
+					      0x30000,
+					      0x3ffff,
+					      0x4ffff,
+					      0x50001,
+					      OP_VM_GETPID | 1ul << 31,
+					      OP_VM_GETPID | 1ul << 32,
+					      OP_FILES_CLOSE | 1ul << 31,
+					      ~0ul };
 
 		for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
 			struct request rq = { .label = labels[i],

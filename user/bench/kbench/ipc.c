@@ -50,8 +50,10 @@ static void server_cap(void)
 	struct request rq = { .caps = caps_pair(CAP_NULL, S_RECEIVED) };
 
 	for (;;) {
-		if (ipc_reply_recv(S_ENDPOINT, &rq))
-			panic("the server's receive failed");
+		err_t status = ipc_reply_recv(S_ENDPOINT, &rq);
+
+		if (status != RECEIVED_CAP)
+			panic("a capability was sent, the server's receive says %d", status);
 		rq.label = 0;
 		rq.caps += caps_pair(CAP_NULL, 1);
 	}

@@ -26,7 +26,7 @@ static void receive_failed(struct request *rq, err_t err)
 
 static __attribute__((noinline)) void other_request(struct request *rq, err_t err)
 {
-	if (err > 0) {
+	if (err == RECEIVED_BITS) {
 		vm_notified(rq->w[0]);
 		rq->reply = 0;
 	} else if (err < 0) {

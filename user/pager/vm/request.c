@@ -31,7 +31,7 @@ static bool init_may(u64 label)
 
 void vm_request(struct request *rq)
 {
-	u64 label = rq->label & ~(u64)LABEL_CAP;
+	u64 label = rq->label;
 
 	rq->caps = 0;
 	if (label == OP_PAGER_EXCEPTION) {

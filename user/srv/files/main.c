@@ -125,7 +125,7 @@ static _Noreturn void serve_for_ever(void)
 			err = serve(&rq);
 			continue;
 		}
-		if (err > 0)
+		if (err == RECEIVED_BITS)
 			notified(rq.w[0]);
 		else if (err != -ERR_STALE)
 			panic("files: receive failed with error %d", -err);
