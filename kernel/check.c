@@ -3,6 +3,7 @@
 // a healthy, quiet machine does not show.
 #include <kernel/cap.h>
 #include <kernel/check.h>
+#include <kernel/device.h>
 #include <kernel/ipc.h>
 #include <lib/base/log.h>
 
@@ -64,7 +65,7 @@ static u64 check_table(const struct captable *ct)
 u64 self_check(void)
 {
 	argument_pins(-1);
-	u64 bad = mm_check() + mm_check_rest(0);
+	u64 bad = mm_check() + mm_check_rest(device_pins);
 	argument_pins(1);
 	for (struct thread *t = thread_list; t; t = t->all_next) {
 		bad += check_thread(t);

@@ -15,4 +15,7 @@ struct device {
 };
 _Static_assert(sizeof(struct device) <= 64, "DEVICE slot");
 
+// Pins of all devices: for the self-check.
+extern u64 device_pins;
+
 void device_destroy(struct device *dev);

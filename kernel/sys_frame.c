@@ -5,6 +5,8 @@
 #include <kernel/syscall.h>
 #include <mm/frame.h>
 
+u64 device_pins;
+
 // Frames of one call, so that interrupts are off for less than 20,000 instructions: a free may merge through all
 // orders.
 #define FREE_STEP 32
@@ -126,9 +128,10 @@ err_t sys_frame_fill(struct thread *self, struct cap *pool, u64 dst, u64 src)
 
 err_t sys_frame_mark(struct thread *self, struct cap *pool, u64 frame, u64 op, u64 a, u64 b, u64 *out)
 {
-	if (op == MARK_BEGIN && (a > EVICT_PLACES || (a && !self->argument)))
+	bool places = op == MARK_BEGIN || op == MARK_AGE;
+	if (places && (a > EVICT_PLACES || (a && !self->argument)))
 		return -ERR_INVAL;
-	return frame_mark(pool->obj, frame, op, a, b, self->argument, op == MARK_BEGIN ? a : 0, out);
+	return frame_mark(pool->obj, frame, op, a, b, self->argument, places ? a : 0, out);
 }
 
 err_t sys_frame_pin(struct thread *self, struct cap *pool, u64 frame, struct cap *cap, u64 delta, u64 *out)
@@ -139,7 +142,9 @@ err_t sys_frame_pin(struct thread *self, struct cap *pool, u64 frame, struct cap
 	if ((step != 1 && step != -1) || (step < 0 && !dev->pins))
 		return -ERR_INVAL;
 	err_t err = frame_pin(pool->obj, frame, step, &out[0]);
-	if (!err)
+	if (!err) {
 		dev->pins += step;
+		device_pins += step;
+	}
 	return err;
 }

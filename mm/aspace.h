@@ -186,6 +186,6 @@ void tlb_flush_aspace(struct aspace *as);
 // The self-check (check.c): walks all page tables and the frame table; returns the number of violations, each logged in
 // a line.
 u64 mm_check(void);
-// And what must hold at rest: nothing evicting or being written out, `pins` pins in all (argument pages; devices have
-// none then).
+// And what must hold at rest: nothing being written out but to a slot, `pins` pins in all (those of
+// devices).
 u64 mm_check_rest(u64 pins);

@@ -195,12 +195,33 @@ err_t page_write_protect(struct page *page, const struct pool *pool, const u64 *
 	struct harvest h;
 	u64 got = places_take(page, pool, TOKEN_REVOKED, places, n, &h);
 	bool dirty = page->marks & PAGE_DIRTY || h.dirty;
-	if (got < n || !dirty) {
+	if (got < n) {
 		places_put_back(got);
-		return got < n ? -ERR_BUSY : -ERR_INVAL;
+		return -ERR_BUSY;
 	}
 	places_put_back_protected(n);
-	page->marks |= PAGE_DIRTY;
+	page->marks |= dirty ? PAGE_DIRTY : 0;
 	places_flush(n, &h);
 	return 0;
+}
+
+// A clear of A needs no flush: a stale translation costs one late harvest (scan.c).
+u64 page_age(struct page *page, u64 *places, u64 n)
+{
+	const vaddr_t limit = pt_user_limit();
+	u64 kept = 0;
+	for (u64 i = 0; i < n; i++) {
+		u64 id = places[2 * i], va = places[2 * i + 1];
+		struct place place;
+		if (!place_find(id, va, limit, page, &place))
+			continue;
+		pte_t old = *place.slot;
+		while (pte_is_leaf(old) && pte_young(old) && !pte_change(place.slot, &old, pte_clear_young(old)))
+			;
+		page->marks |= pte_is_leaf(old) && pte_young(old) ? PAGE_YOUNG : 0;
+		places[2 * kept] = id;
+		places[2 * kept + 1] = va;
+		kept++;
+	}
+	return kept;
 }

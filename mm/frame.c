@@ -382,7 +382,7 @@ err_t frame_pin(struct pool *pool, frame_t frame, s64 delta, paddr_t *paddr)
 		return -ERR_INVAL;
 	if (delta > 0 && pool->dying)
 		return -ERR_DYING;
-	if (page->state == PAGE_EVICTING || page->pins == (delta > 0 ? (u16)-1 : 0))
+	if (page->pins == (delta > 0 ? (u16)-1 : 0))
 		return -ERR_BUSY;
 	if (!(page->marks & PAGE_ZEROED))
 		page_clear(page); // a device reads it as a program would

@@ -28,17 +28,16 @@ err_t frame_move(struct pool *from, struct pool *to, frame_t frame, frame_t *out
 // src 0: zero. dst must be unmapped and not WRITEBACK, SWAPCACHE or EVICTING (BUSY). A copy is DIRTY: nobody has
 // written it out yet.
 err_t frame_fill(struct pool *pool, frame_t dst, frame_t src) must_check;
-// MARK_STAT .. MARK_SWAPCACHE_CLEAR; for BEGIN on a mapped frame `places` are {aspace id, va} pairs. out:
-// FRAME_STAT_WORD, mapcount | pins << 32, word0, word1, as they are after the operation. INVAL: MARK_BEGIN on a clean
-// frame, END or FAIL on one that is not WRITEBACK.
-err_t frame_mark(struct pool *pool, frame_t frame, u64 op, u64 a, u64 b, const u64 *places, u64 n,
-		 u64 out[4]) must_check;
+// MARK_STAT .. MARK_AGE; for BEGIN on a mapped frame, and for AGE, `places` are {aspace id, va} pairs. out:
+// FRAME_STAT_WORD, mapcount | pins << 32, word0, word1, as they are after the operation; AGE: YOUNG as it was found,
+// and the places that are left in the list instead of word1. INVAL: END or FAIL on a frame that is not WRITEBACK.
+err_t frame_mark(struct pool *pool, frame_t frame, u64 op, u64 a, u64 b, u64 *places, u64 n, u64 out[4]) must_check;
 // The state and flags word of MARK_STAT: state | marks << 8 | pager flags << 16 | place << 24; MARK_FLAGS takes the
 // same layout and changes the pager flags and PAGE_YOUNG.
 #define FRAME_WORD_MARKS 8
 #define FRAME_WORD_PAGER 16
 #define FRAME_WORD_PLACE 24
-// BUSY: evicting, the count would leave 0 .. 65535. *paddr: for the device.
+// BUSY: the count would leave 0 .. 65535. *paddr: for the device.
 err_t frame_pin(struct pool *pool, frame_t frame, s64 delta, paddr_t *paddr) must_check;
 // evict: all or nothing. places: n {aspace id, va} pairs, at most EVICT_PLACES. *left: mappings they did not cover.
 // BUSY: they are not all places of the frame, or it is pinned, or evicting, or PARTIAL and dirty; EXIST: the place with
@@ -77,9 +76,10 @@ bool page_reclaim(struct page *page);
 // The frame that a reference names: OWNED or EVICTING and of this pool, else NULL (STALE).
 struct page *frame_lookup(const struct pool *pool, frame_t frame);
 // MARK_BEGIN's first step: harvest and write-protect the frame's places, which must be all, or EVICT_PLACES of more
-// (BUSY); INVAL: it is clean.
-// Afterwards it is DIRTY.
+// (BUSY). Afterwards it is DIRTY if one of them was.
 err_t page_write_protect(struct page *page, const struct pool *pool, const u64 *places, u64 n) must_check;
+// MARK_AGE's: A bits of those places that map the page go to YOUNG; the others leave the list. Returns how many stay.
+u64 page_age(struct page *page, u64 *places, u64 n);
 
 // zones of this machine; flat now, behind this interface a sparse model can take over
 #define ZONES 2

@@ -54,20 +54,35 @@ static err_t mark_words(struct page *page, u64 word0, u64 word1)
 	return 0;
 }
 
-// An EVICTING frame is in the swap cache by definition; a rescue or a free ends that.
+// An EVICTING frame is in the swap cache by definition; a rescue or a free ends that. Who gives up the slot gives up
+// the other copy: from now on the frame is the only place of its content.
 static err_t mark_swapcache_clear(struct page *page)
 {
 	if (page->state == PAGE_EVICTING)
 		return -ERR_BUSY;
-	page->marks &= ~PAGE_SWAPCACHE;
+	if (page->marks & PAGE_SWAPCACHE)
+		page->marks = (page->marks & ~PAGE_SWAPCACHE) | PAGE_DIRTY;
 	return 0;
 }
 
-err_t frame_mark(struct pool *pool, frame_t frame, u64 op, u64 a, u64 b, const u64 *places, u64 n, u64 out[4])
+static err_t mark_age(struct page *page, u64 *places, u64 n, u64 out[4])
+{
+	if (n > EVICT_PLACES)
+		return -ERR_INVAL;
+	u64 kept = page_age(page, places, n);
+	page_stat(page, out);
+	out[3] = kept;
+	page->marks &= ~PAGE_YOUNG;
+	return 0;
+}
+
+err_t frame_mark(struct pool *pool, frame_t frame, u64 op, u64 a, u64 b, u64 *places, u64 n, u64 out[4])
 {
 	struct page *page = frame_lookup(pool, frame);
 	if (!page)
 		return -ERR_STALE;
+	if (op == MARK_AGE)
+		return mark_age(page, places, n, out);
 	err_t err = 0;
 	switch (op) {
 	case MARK_STAT:

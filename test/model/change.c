@@ -67,6 +67,8 @@ static void check_marks(u32 i, const struct page *old, const struct page *page, 
 		may |= PAGE_SWAPCACHE;
 	if (lost & ~may)
 		model_fail("frame %lx: marks %x -> %x", mem.base + i, old->marks, page->marks);
+	if (lost & PAGE_SWAPCACHE && !(page->marks & PAGE_DIRTY))
+		model_fail("frame %lx: gave up its slot and is clean", mem.base + i);
 	if (won & PAGE_SWAPCACHE && !(op->kind == OP_EVICT && !err))
 		model_fail("frame %lx: marks %x -> %x without an evict", mem.base + i, old->marks, page->marks);
 	if (won & PAGE_WRITEBACK && !(mark && op->mark == MARK_BEGIN))

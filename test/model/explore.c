@@ -72,6 +72,8 @@ static void add_evict_ops(u8 f)
 	add((struct op){ .kind = OP_MARK, .p = OWNER, .f = f, .mark = MARK_END });
 	add((struct op){ .kind = OP_MARK, .p = OWNER, .f = f, .mark = MARK_FAIL });
 	add((struct op){ .kind = OP_MARK, .p = OWNER, .f = f, .mark = MARK_SWAPCACHE_CLEAR });
+	add((struct op){ .kind = OP_MARK, .p = OWNER, .f = f, .mark = MARK_AGE });
+	add((struct op){ .kind = OP_MARK, .p = OWNER, .f = f, .mark = MARK_AGE, .lie = LIE_DOUBLE });
 }
 
 static void add_map_ops(u8 f)

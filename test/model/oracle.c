@@ -201,8 +201,8 @@ static void check_page(u32 i)
 		model_fail("frame %lx: mapped while %s", pfn, page_state_name(page->state));
 	if (mapped[i] && !(page->marks & PAGE_ZEROED))
 		model_fail("frame %lx: mapped with somebody else's content", pfn);
-	if (page->state == PAGE_EVICTING && (!(page->marks & PAGE_SWAPCACHE) || page->pins))
-		model_fail("frame %lx: EVICTING, marks %x pins %u", pfn, page->marks, page->pins);
+	if (page->state == PAGE_EVICTING && !(page->marks & PAGE_SWAPCACHE))
+		model_fail("frame %lx: EVICTING, marks %x", pfn, page->marks);
 	if (page->state == PAGE_FREE && (page->marks || page->pins))
 		model_fail("frame %lx: FREE with marks %x pins %u", pfn, page->marks, page->pins);
 	if (alive(page) && page->pool != table_pool.id) {

@@ -135,7 +135,7 @@ static void fill_in(struct op *op)
 	case OP_MARK:
 		op->f = any_frame(rnd(2) ? PAGE_DIRTY : PAGE_WRITEBACK);
 		op->mark = ONE_OF(MARK_WORDS, MARK_FLAGS, MARK_BEGIN, MARK_BEGIN, MARK_END, MARK_FAIL,
-				  MARK_SWAPCACHE_CLEAR);
+				  MARK_SWAPCACHE_CLEAR, MARK_AGE);
 		op->flags = op->mark == MARK_FLAGS ? rnd(256) << FRAME_WORD_PAGER : rnd(1000);
 		op->token = op->mark == MARK_FLAGS ? (u64)PAGE_YOUNG << FRAME_WORD_MARKS : rnd(1000);
 		break;

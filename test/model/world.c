@@ -149,7 +149,7 @@ static err_t do_frame(const struct op *op, u64 *done)
 	case OP_FILL:
 		return frame_fill(p, frame, ref_of(op->g, 0));
 	case OP_MARK:
-		n = op->mark == MARK_BEGIN ? places_of(op) : 0;
+		n = op->mark == MARK_BEGIN || op->mark == MARK_AGE ? places_of(op) : 0;
 		return frame_mark(p, frame, op->mark, op->flags, op->token, list, n, words);
 	case OP_PIN:
 	case OP_UNPIN:

@@ -614,6 +614,27 @@ static void test_evict_many(void)
 	       !frame_mark(&user, frame, MARK_END, 0, 0, NULL, 0, out) && !frame_free(&user, frame, FRAME_FREE_EVICT));
 }
 
+// Places that do not map the frame leave the list; what the others have accessed is told once.
+static void test_age(void)
+{
+	frame_t frame = many_map();
+	struct page *page = page_of(frame);
+	u64 out[4], list[5][2] = { { many[0][0], many[0][1] + PAGE_SIZE * MANY * 4 },
+				   { many[1][0], many[1][1] },
+				   { 12345, many[2][1] },
+				   { many[2][0], many[2][1] },
+				   { many[4][0], many[4][1] + 1 } };
+	assert(!frame_mark(&user, frame, MARK_AGE, 0, 0, NULL, 0, out) && out[3] == 0 && out[1] == MANY);
+	assert(many_touch(2, true) && !frame_mark(&user, frame, MARK_AGE, 0, 0, list[0], 5, out));
+	assert(out[3] == 2 && out[0] >> FRAME_WORD_MARKS & PAGE_YOUNG && !(page->marks & PAGE_YOUNG));
+	assert(list[0][0] == many[1][0] && list[0][1] == many[1][1] && list[1][0] == many[2][0] &&
+	       list[1][1] == many[2][1]);
+	assert(!frame_mark(&user, frame, MARK_AGE, 0, 0, list[0], 2, out) && out[3] == 2 &&
+	       !(out[0] >> FRAME_WORD_MARKS & PAGE_YOUNG));
+	assert(pte_dirty(*aspace_slot(as, many[2][1])) && page->mapcount == MANY && mm_check() == 0);
+	assert(frame_mark(&user, frame, MARK_AGE, 0, 0, many[0], EVICT_PLACES + 1, out) == -ERR_INVAL);
+}
+
 // A call does bounded work and says how far it came.
 static void test_progress(void)
 {
@@ -636,8 +657,8 @@ static void test_progress(void)
 int main(void)
 {
 	static void (*const test[])(
-		void) = { test_windows, test_bounds, test_map_arguments, test_nomem, test_fault,
-			  test_walk,    test_device, test_progress,      test_strip, test_evict_many };
+		void) = { test_windows, test_bounds,   test_map_arguments, test_nomem,      test_fault, test_walk,
+			  test_device,  test_progress, test_strip,         test_evict_many, test_age };
 	for (u32 levels = 3; levels <= 5; levels++) {
 		for (u32 i = 0; i < sizeof(test) / sizeof(test[0]); i++) {
 			boot(levels);
