@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Every entry point of Jjok. `make help` lists them; docs/build.md tells how to add a file, a server, a program, a test.
+ARCHS := $(basename $(notdir $(wildcard tools/build/*.mk)))
+# Tests and the bench cover every architecture unless one is named.
+COVERED := $(if $(filter undefined,$(origin ARCH)),$(ARCHS),$(ARCH))
 ARCH ?= riscv64
 MODE ?=
 MEM ?= 128M
@@ -15,8 +18,8 @@ MAKEFLAGS += --no-builtin-rules --no-builtin-variables
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(shell nproc)
 endif
-ifeq ($(wildcard tools/build/$(ARCH).mk),)
-$(error ARCH=$(ARCH) is not there yet; there is: $(basename $(notdir $(wildcard tools/build/*.mk))))
+ifeq ($(filter $(ARCH),$(ARCHS)),)
+$(error ARCH=$(ARCH) is not there; there is: $(ARCHS))
 endif
 
 OUT := $(BUILD)/$(ARCH)
@@ -25,12 +28,12 @@ THIRD_PARTY := build/third_party
 include tools/build/$(ARCH).mk
 
 # ---- set-up: an included file that make itself brings up to date (then it starts over), so that any goal works on a bare machine
-SETUP_DEPS := tools/setup/packages.txt tools/setup/pins.txt $(wildcard /var/lib/dpkg/status)
+SETUP_DEPS := tools/setup/packages.txt tools/setup/pins.txt $(wildcard tools/setup/$(ARCH).sh /var/lib/dpkg/status)
 build/setup/%.stamp: $(SETUP_DEPS)
 	@tools/setup/setup.sh $* </dev/null
 	@touch $@
 ifeq ($(filter help clean,$(MAKECMDGOALS)),)
-include build/setup/base.stamp
+include build/setup/base.stamp build/setup/$(ARCH).stamp
 endif
 
 # ---- what to build: each folder says it in its files.mk
@@ -69,7 +72,7 @@ IDL := $(sort $(wildcard lib/abi/*.idl))
 $(GEN)/.stamp: $(IDL) tools/idlc.py $(wildcard tools/idl/*.py)
 	$(call say,ABI,$(GEN)/abi)
 	@mkdir -p $(GEN)
-	@python3 tools/idlc.py --out $(GEN) --arch $(ARCH) $(IDL)
+	@python3 tools/idlc.py --out $(GEN) $(IDL)
 	@touch $@
 $(GEN)/abi/%: $(GEN)/.stamp ;
 # Offsets of struct members for .S files: offsets.c holds lines DEFINE(NAME, value), which the compiler turns into numbers.
@@ -122,7 +125,7 @@ $(foreach s,$(SERVERS),$(eval $(call server_rules,$(s))))
 RT_LIB := $(OUT)/user/rt/librt.a
 RT_CRT0 := $(OUT)/user/rt/crt0.o
 PROGRAM_LINK := -nodefaultlibs -T $(PROGRAM_LDSCRIPT)
-PROGRAM_LIBS := -Wl,--start-group $(RT_LIB) -lc -lm -lgcc -Wl,--end-group
+PROGRAM_LIBS := $(PROGRAM_ARCH_LIBS) -Wl,--start-group $(RT_LIB) -lc -lm -lgcc -Wl,--end-group
 $(RT_LIB): $(call objects,program,$(RT_SRCS))
 $(RT_CRT0): $(call objects,program,$(RT_CRT0_SRC))
 	@mkdir -p $(@D) && cp $< $@

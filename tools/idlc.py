@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Turns lib/abi/*.idl into headers, stubs, decoders, dispatch functions, tables and the ABI chapter of the docs.
 
-    idlc.py --out DIR [--arch riscv64] lib/abi/*.idl     writes DIR/abi/*
+    idlc.py --out DIR lib/abi/*.idl     writes DIR/abi/*
     idlc.py --update lib/abi/*.idl                       rewrites docs/abi.md and test/abi/summary.txt
     idlc.py --check lib/abi/*.idl                        compares them, exit status 1 with a diff
 
@@ -31,7 +31,7 @@ def write_file(path, text):
     os.replace(temporary, path)
 
 
-def outputs(abi, arch):
+def outputs(abi):
     """All generated headers: name under DIR/abi -> content."""
     files = {
         "abi_const.h": emit_c.constants(abi),
@@ -41,10 +41,10 @@ def outputs(abi, arch):
         "abi.json": emit_docs.json_text(abi),
         "kernel.h": emit_stubs.kernel_prototypes(abi),
         "kernel_decode.inc": emit_stubs.kernel_decode(abi),
-        "stubs.h": emit_stubs.syscall_stubs(abi, arch),
+        "stubs.h": emit_stubs.syscall_stubs(abi),
     }
     for protocol in abi.protocols:
-        files[f"{protocol.name}_client.h"] = emit_stubs.protocol_client(protocol, arch)
+        files[f"{protocol.name}_client.h"] = emit_stubs.protocol_client(protocol)
         files[f"{protocol.name}_server.h"] = emit_stubs.protocol_server(protocol)
     return files
 
@@ -71,7 +71,6 @@ def main(argv):
     parser = argparse.ArgumentParser(description="ABI generator", epilog="Language: lib/abi/README.md")
     parser.add_argument("files", nargs="+", metavar="FILE.idl")
     parser.add_argument("--out", metavar="DIR", help="write the headers into DIR/abi/")
-    parser.add_argument("--arch", default="riscv64", help="whose register convention the user stubs include")
     parser.add_argument("--check", action="store_true", help="compare docs/abi.md and test/abi/summary.txt")
     parser.add_argument("--update", action="store_true", help="rewrite docs/abi.md and test/abi/summary.txt")
     parser.add_argument("--root", default=ROOT, help="repository, for --check and --update")
@@ -81,7 +80,7 @@ def main(argv):
         print("\n".join(errors), file=sys.stderr)
         return 1
     if args.out:
-        for name, text in outputs(abi, args.arch).items():
+        for name, text in outputs(abi).items():
             write_file(os.path.join(args.out, "abi", name), text)
     if args.update:
         for name, emit in CHECKED_IN.items():

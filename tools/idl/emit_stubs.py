@@ -116,9 +116,9 @@ def syscall_stub(call):
     return "".join(out)
 
 
-def syscall_stubs(abi, arch):
-    """stubs.h: one inline function per system call; IPC itself is in the arch's syscall.h."""
-    out = [header("User stubs of the system calls; an out_ pointer may be NULL."), f"#include <rt/arch/{arch}/syscall.h>\n\n"]
+def syscall_stubs(abi):
+    """stubs.h: one inline function per system call; IPC itself is in rt/ipc.h."""
+    out = [header("User stubs of the system calls; an out_ pointer may be NULL."), "#include <rt/ipc.h>\n\n"]
     out += [syscall_stub(c) for c in abi.syscalls if not c.ipc]
     return "".join(out).rstrip("\n") + "\n"
 
@@ -141,10 +141,10 @@ def client_stub(protocol, op):
     return "".join(out)
 
 
-def protocol_client(protocol, arch):
+def protocol_client(protocol):
     """PROTO_client.h."""
     out = [header(f"Client stubs of the protocol {protocol.name}; an out_ pointer may be NULL.")]
-    out.append(f"#include <rt/arch/{arch}/syscall.h>\n\n/*\n * A stub sends its operation to `ep` in a fresh flow; the _flow variants "
+    out.append(f"#include <rt/ipc.h>\n\n/*\n * A stub sends its operation to `ep` in a fresh flow; the _flow variants "
                "carry on a given one\n * (a server that calls another for a request passes the request's flow).\n */\n\n")
     out += [client_stub(protocol, op) for op in protocol.ops]
     return "".join(out).rstrip("\n") + "\n"

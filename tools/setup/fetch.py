@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Fetches the sources pinned in pins.txt through apt and unpacks them into build/third_party/.
+"""Fetches the sources that pins.txt pins for the named groups through apt and unpacks them into build/third_party/.
 
 Many machines have no deb-src lines, so apt is given a private configuration: the machine's own Debian sources, of
 whatever mirror, turned into deb-src of the suites that the pins name. Nothing outside build/ is written.
@@ -31,7 +31,7 @@ def pins_read():
     pins = []
     for line in (ROOT / "tools/setup/pins.txt").read_text().splitlines():
         if line.strip() and not line.startswith("#"):
-            pins.append(dict(zip(("dir", "package", "suite", "folder", "sha256"), line.split(), strict=True)))
+            pins.append(dict(zip(("group", "dir", "package", "suite", "folder", "sha256"), line.split(), strict=True)))
     return pins
 
 
@@ -149,8 +149,8 @@ def is_there(pin):
     return stamp.is_file() and stamp.read_text().strip() == pin["sha256"]
 
 
-def main():
-    wanted = [pin for pin in pins_read() if not is_there(pin)]
+def main(groups):
+    wanted = [pin for pin in pins_read() if pin["group"] in groups and not is_there(pin)]
     if not wanted:
         return
     DOWNLOAD.mkdir(parents=True, exist_ok=True)
@@ -170,4 +170,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages of the named groups (tools/setup/packages.txt) that are missing, then fetches the pinned
-# third-party sources. Run by make; does nothing, quickly, when all is there.   usage: setup.sh GROUP...
+# Installs the Debian packages of the named groups (tools/setup/packages.txt) that are missing, fetches the pinned
+# third-party sources (pins.txt), and builds what a group must build once (GROUP.sh). Run by make; does nothing, quickly,
+# when all is there.   usage: setup.sh GROUP...
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -36,10 +37,15 @@ mkdir -p "$root/build/setup"
 exec 9>"$root/build/setup/lock"
 flock 9
 
+host=$(dpkg --print-architecture)
 wanted=
 for group in "$@"; do
-	wanted="$wanted $(sed -n "s/^$group[[:space:]][[:space:]]*//p" "$here/packages.txt" | tr '\n' ' ')"
+	wanted="$wanted $(awk -v group="$group" -v host="$host" \
+		'$1 == group && ($3 == "" || $3 == host || ($3 ~ /^!/ && $3 != "!" host)) { print $2 }' "$here/packages.txt")"
 done
 missing=$(packages_missing $wanted)
 [ -z "$missing" ] || packages_install $missing
-python3 "$here/fetch.py"
+python3 "$here/fetch.py" "$@"
+for group in "$@"; do
+	[ ! -f "$here/$group.sh" ] || sh "$here/$group.sh"
+done
