@@ -59,7 +59,7 @@ USER_INCLUDES := -I. -I$(GEN) -Ilib -Iuser -Iuser/rt/arch/$(ARCH)
 SERVER_CFLAGS := $(SERVER_ARCH_CFLAGS) $(CFLAGS) $(FREESTANDING) $(USER_INCLUDES)
 PROGRAM_INCLUDES := -Iuser/rt/include $(USER_INCLUDES)
 PROGRAM_CFLAGS := $(PROGRAM_ARCH_CFLAGS) $(CFLAGS) $(PROGRAM_INCLUDES)
-LINK := -nostartfiles -static -Wl,--gc-sections -Wl,--no-warn-rwx-segments -Wl,-z,max-page-size=4096 -Wl,--build-id=none
+LINK := -nostartfiles -static -Wl,--gc-sections -Wl,--no-warn-rwx-segments -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--build-id=none
 
 objects = $(addprefix $(OUT)/$(1)/,$(addsuffix .o,$(basename $(2))))
 say = @printf '  %-8s %s\n' $(1) $(patsubst $(BUILD)/%,%,$(2))
@@ -85,18 +85,18 @@ $(GEN)/offsets.h: $(ARCH_DIR)/offsets.c $(OUT)/kernel.flags | $(GEN)/.stamp
 # The flags are kept in a file that changes when they do: it, not the Makefile, is what objects depend on.
 $(if $(wildcard $(OUT)),,$(shell mkdir -p $(OUT)))
 flags_keep = $(if $(filter-out $(2),$(file <$(1)))$(filter-out $(file <$(1)),$(2)),$(file >$(1),$(2)))
-define compile_rules # 1: name of the world, 2: its flags
+define compile_rules # 1: name of the world, 2: its flags, 3: what its .S files need first
 $(call flags_keep,$(OUT)/$(1).flags,$(2))
 $(OUT)/$(1)/%.o: %.c $(OUT)/$(1).flags | $(GEN)/.stamp
 	$$(call say,CC,$$@)
 	@mkdir -p $$(@D)
 	@$(CC) $(2) $$(CFLAGS_$$<) $$(DEPFLAGS) -fstack-usage -c -o $$@ $$<
-$(OUT)/$(1)/%.o: %.S $(OUT)/$(1).flags | $(GEN)/.stamp $(GEN)/offsets.h
+$(OUT)/$(1)/%.o: %.S $(OUT)/$(1).flags | $(GEN)/.stamp $(3)
 	$$(call say,AS,$$@)
 	@mkdir -p $$(@D)
 	@$(CC) $(2) $$(CFLAGS_$$<) $$(DEPFLAGS) -D__ASSEMBLER__ -c -o $$@ $$<
 endef
-$(eval $(call compile_rules,kernel,$(KERNEL_CFLAGS)))
+$(eval $(call compile_rules,kernel,$(KERNEL_CFLAGS),$(GEN)/offsets.h))
 $(eval $(call compile_rules,server,$(SERVER_CFLAGS)))
 $(eval $(call compile_rules,program,$(PROGRAM_CFLAGS)))
 

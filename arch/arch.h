@@ -35,7 +35,8 @@ void arch_page_clear(void *page);
 void arch_page_copy(void *dst, const void *src);
 
 // ---- context (context.c, arch_inline.h)
-// A context that starts at pc with sp, tls and one argument (in R_CAP), everything else zero, user mode, interrupts on.
+// A context that starts at pc with sp and one argument (in R_CAP), the thread pointer as it was, everything else zero,
+// user mode, interrupts on.
 void arch_context_init(struct arch_context *ctx, vaddr_t pc, vaddr_t sp, u64 arg);
 // Copy all user-visible state, FP included (fork). The source's FP state must be in memory (fp_evict).
 void arch_context_copy(struct arch_context *dst, const struct arch_context *src);

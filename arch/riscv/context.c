@@ -13,7 +13,9 @@ _Static_assert(offsetof(struct arch_context, fcsr) == 64 * 8, "fp.S");
 
 void arch_context_init(struct arch_context *ctx, vaddr_t pc, vaddr_t sp, u64 arg)
 {
+	u64 tls = ctx->x[X_TP];
 	*ctx = (struct arch_context){ .status = SSTATUS_SPIE | SSTATUS_UXL_64 };
+	ctx->x[X_TP] = tls;
 	ctx->x[0] = pc;
 	ctx->x[X_SP] = sp;
 	ctx->x[X_A0] = arg;

@@ -2,6 +2,8 @@
 #include "check.h"
 #include <signal.h>
 
+#include <trap.h>
+
 #define CHILDREN 40
 
 static void test_statuses(void)
@@ -104,7 +106,7 @@ static void do_raise(void)
 
 static void do_illegal(void)
 {
-	__asm__ volatile("unimp");
+	arch_illegal();
 }
 
 static void handler(int sig)

@@ -19,7 +19,7 @@ rm -rf "$work" "$out.new"
 if ! {
 	meson setup "$work" "$source" --cross-file "$source/scripts/cross-x86_64-linux-gnu.txt" --prefix="$out.new" \
 		--libdir=lib --includedir=include --buildtype=minsize -Db_staticpic=false -Dmultilib=false -Dtests=false \
-		-Dposix-console=true -Dsemihost=false -Dpicocrt=false -Dspecsdir=none -Dio-long-double=true \
+		-Dposix-console=true -Dsemihost=false -Dpicocrt=false -Dspecsdir=none -Dio-long-double=true -Dsingle-thread=true \
 		-Dc_args="-march=x86-64 -fcf-protection=none -fno-stack-protector -mno-red-zone -U__linux__ -U__gnu_linux__ -Ulinux -U__linux" &&
 	ninja -C "$work" install
 } >"$log" 2>&1 </dev/null; then

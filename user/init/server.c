@@ -5,13 +5,14 @@
 //
 //	described (manifest) --server_frame--> named --server_fill--> ready --server_start--> running --fault-->
 // power-off (serve.c)
-#include "elf.h"
 #include "init.h"
 
 #include <abi/stubs.h>
+#include <elf/elf.h>
 #include <lib/base/fmt.h>
 #include <lib/base/log.h>
 #include <lib/base/string.h>
+#include <machine.h>
 #include <server/text.h>
 
 #define POOL_SMALL "give it a larger pool in user/boot.manifest, or raise MEM="
@@ -90,20 +91,23 @@ static void image_load(u32 i)
 	if (!file)
 		fatal(s->name, s->path, -ERR_NOENT, "the boot archive has no such file: see user/boot.manifest");
 	bytes = archive_bytes(&init.archive, file);
-	check_step(s->name, s->path, elf_read(bytes, file->size, ARGUMENT_VA, &image),
+	check_step(s->name, s->path, elf_parse(bytes, file->size, ELF_MACHINE, USER_BASE, ARGUMENT_VA, &image),
 		   "link it with user/server/server.ld");
 	start[i].entry = image.entry;
-	for (u32 n = 0; n < image.segments; n++) {
+	for (u32 n = 0; n < image.count; n++) {
 		const struct elf_segment *seg = &image.segment[n];
 		struct give g = { .pool = server_slot(i, BLOCK_POOL),
 				  .aspace = server_slot(i, BLOCK_ASPACE),
-				  .va = seg->start,
-				  .pages = seg->pages,
+				  .va = seg->start * PAGE_SIZE,
+				  .pages = seg->end - seg->start,
 				  .prot = seg->prot,
-				  .source = bytes + seg->offset,
+				  .source = bytes + seg->file_page * PAGE_SIZE + seg->skip,
 				  .bytes = seg->bytes,
 				  .skip = seg->skip };
 
+		if (seg->prot & PROT_WRITE && seg->prot & PROT_EXEC)
+			fatal(s->name, s->path, -ERR_NOEXEC,
+			      "a segment is writable and executable; link it with user/server/server.ld");
 		step(i, "cannot load its image", pages_give(&g));
 	}
 }

@@ -20,10 +20,7 @@
 #include <abi/vm_client.h>
 
 #include "check.h"
-
-// Wait statuses are Linux's numbers; picolibc's names for some differ.
-#define DEATH_TRAP 5
-#define DEATH_BUS  7
+#include <hostile.h>
 
 static void part_read(void *p)
 {
@@ -40,6 +37,13 @@ static void part_jump(void *p)
 	((void (*)(void))p)();
 }
 
+static void test_address(uint64_t address)
+{
+	child_dies(part_read, (void *)address, SIGSEGV);
+	child_dies(part_write, (void *)address, SIGSEGV);
+	child_dies(part_jump, (void *)(address & -2ul), SIGSEGV);
+}
+
 static void test_addresses(void)
 {
 	static const uint64_t nobody[] = {
@@ -53,9 +57,6 @@ static void test_addresses(void)
 		0x100000000000000, // first non-canonical or unused ones of the three modes
 		0x7fffffffffffffff,
 		0x8000000000000000,
-		0xffffffc000000000, // struct page array
-		0xffffffd080200000, // the kernel's frames in the direct map
-		0xffffffff80000000, // the kernel's image
 		0xfffffffffffffff8,
 		0xffffffffffffffff,
 		ARCHIVE_VA,
@@ -66,11 +67,10 @@ static void test_addresses(void)
 		FILES_BUFFER + FILES_BUFFER_SIZE,
 	};
 
-	for (size_t i = 0; i < sizeof(nobody) / sizeof(*nobody); i++) {
-		child_dies(part_read, (void *)nobody[i], SIGSEGV);
-		child_dies(part_write, (void *)nobody[i], SIGSEGV);
-		child_dies(part_jump, (void *)(nobody[i] & -2ul), SIGSEGV);
-	}
+	for (size_t i = 0; i < sizeof(nobody) / sizeof(*nobody); i++)
+		test_address(nobody[i]);
+	for (size_t i = 0; i < sizeof(hostile_kernel) / sizeof(*hostile_kernel); i++)
+		test_address(hostile_kernel[i]);
 }
 
 // What may be looked at and not written to: the program's own code, the frame table.
@@ -99,7 +99,7 @@ static void part_across_write(void *p)
 
 static void part_atomic(void *p)
 {
-	__asm__ volatile("amoadd.d zero, zero, (%0)" ::"r"((char *)page_end - (uint64_t)p) : "memory");
+	hostile_atomic((uint64_t *)((char *)page_end - (uint64_t)p));
 }
 
 static void test_misaligned(void)
@@ -114,33 +114,31 @@ static void test_misaligned(void)
 		child_dies(part_across_write, (void *)n, SIGSEGV);
 	}
 	child_exits(part_atomic, (void *)16, 0);
-	child_dies(part_atomic, (void *)13, DEATH_BUS);
+	child_dies(part_atomic, (void *)4, HOSTILE_ATOMIC_SIGNAL);
 }
 
-#define INSTRUCTION(name, text) \
-	static void part_##name(void *p) \
-	{ \
-		(void)p; \
-		__asm__ volatile(text ::: "memory", "t0"); \
-	}
-INSTRUCTION(zero, ".word 0")
-INSTRUCTION(ones, ".word 0xffffffff")
-INSTRUCTION(status, "csrr t0, sstatus")
-INSTRUCTION(satp, "csrw satp, zero")
-INSTRUCTION(sret, "sret")
-INSTRUCTION(mret, "mret")
-INSTRUCTION(fence, "sfence.vma")
-INSTRUCTION(time, "csrw cycle, zero")
-INSTRUCTION(breakpoint, "ebreak")
+static void part_listed(void *p)
+{
+	((const struct hostile *)p)->run();
+}
+
+static void part_variant(void *p)
+{
+	hostile_variant((uint64_t)p);
+}
 
 static void test_instructions(void)
 {
-	static void (*const illegal[])(void *) = { part_zero, part_ones, part_status, part_satp,
-						   part_sret, part_mret, part_fence,  part_time };
+	for (size_t i = 0; i < sizeof(hostile_list) / sizeof(*hostile_list); i++) {
+		const struct hostile *h = &hostile_list[i];
+		int status = child_run(part_listed, (void *)h);
 
-	for (size_t i = 0; i < sizeof(illegal) / sizeof(*illegal); i++)
-		child_dies(illegal[i], NULL, SIGILL);
-	child_dies(part_breakpoint, NULL, DEATH_TRAP);
+		if (h->signal == 0 ? status != 0
+				   : !WIFSIGNALED(status) || (h->signal > 0 && WTERMSIG(status) != h->signal))
+			FAIL("%s: wait status %#x, expected %d", h->name, status, h->signal);
+	}
+	for (uint64_t n = 0; n < HOSTILE_VARIANTS; n++)
+		CHECK(WIFSIGNALED(child_run(part_variant, (void *)n)));
 }
 
 static uint64_t __attribute__((noinline)) recurse(uint64_t n)
@@ -163,31 +161,19 @@ static void test_stack(void)
 }
 
 // The registers that a kernel must not trust hold kernel addresses during a system call; they come back as they were.
-static void part_registers(void *sp)
+static void part_registers(void *value)
 {
-	uint64_t status = 0, equal = 0;
+	uint64_t changed = 0;
 
-	__asm__ volatile(
-		"mv s2, sp\n\tmv s3, gp\n\tmv s4, tp\n\tmv s5, ra\n\t"
-		"mv sp, %[sp]\n\tmv gp, %[sp]\n\tmv tp, %[sp]\n\tmv ra, %[sp]\n\tmv s6, %[sp]\n\tmv s7, %[sp]\n\t"
-		"li a0, %[cap]\n\tli a7, %[nr]\n\tli a2, 0\n\tecall\n\t"
-		"mv %[status], a0\n\t"
-		"xor s6, s6, %[sp]\n\txor t0, sp, %[sp]\n\tor s6, s6, t0\n\txor t0, gp, %[sp]\n\tor s6, s6, t0\n\t"
-		"xor t0, tp, %[sp]\n\tor s6, s6, t0\n\txor t0, ra, %[sp]\n\tor s6, s6, t0\n\txor t0, s7, %[sp]\n\tor "
-		"s6, s6, t0\n\t"
-		"mv sp, s2\n\tmv gp, s3\n\tmv tp, s4\n\tmv ra, s5\n\t"
-		"mv %[equal], s6"
-		: [status] "=&r"(status), [equal] "=&r"(equal)
-		: [sp] "r"(sp), [cap] "i"(SLOT_NOTIFY), [nr] "i"(NR_WAIT | IPC_POLL)
-		: "memory", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "t0", "t1", "t2", "t3", "t4", "t5", "t6",
-		  "s2", "s3", "s4", "s5", "s6", "s7");
-	CHECK_EQUAL(status, -ERR_AGAIN);
-	CHECK_EQUAL(equal, 0);
+	CHECK_EQUAL(hostile_registers((uint64_t)value, &changed), -ERR_AGAIN);
+	CHECK_EQUAL(changed, 0);
 }
 
 static void test_registers(void)
 {
-	static const uint64_t values[] = { 0, 1, 0xffffffff80000000, 0xffffffd080200000, 0x8000000000000000, ~0ul };
+	const uint64_t values[] = {
+		0, 1, 8, 0x800000000000, 0x7ffffffffff8, hostile_kernel[0], hostile_kernel[2], 1ul << 63, ~0ul
+	};
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
 		child_exits(part_registers, (void *)values[i], 0);

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
-// init's pure parts: the manifest's rules, the graph of who waits for whom, the ELF reader under mutation, the
-// archive's table.
+// init's pure parts: the manifest's rules, the graph of who waits for whom, the archive's table.
 #include <user/init/archive.h>
-#include <user/init/elf.h>
 #include <user/init/manifest.h>
 
-#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,86 +189,6 @@ static void test_shipped(void)
 }
 
 // A program of two segments, good but for what a mutation does to it.
-static u64 elf_make(u8 *file)
-{
-	Elf64_Ehdr h = { .e_type = ET_EXEC,
-			 .e_machine = EM_RISCV,
-			 .e_entry = 0x10100,
-			 .e_phoff = 64,
-			 .e_phentsize = 56,
-			 .e_phnum = 3 };
-	Elf64_Phdr p[3] = {
-		{ .p_type = PT_LOAD,
-		  .p_flags = PF_R | PF_X,
-		  .p_offset = 0x1000,
-		  .p_vaddr = 0x10000,
-		  .p_filesz = 0x800,
-		  .p_memsz = 0x800 },
-		{ .p_type = PT_NOTE, .p_offset = ~0ull },
-		{ .p_type = PT_LOAD,
-		  .p_flags = PF_R | PF_W,
-		  .p_offset = 0x1800,
-		  .p_vaddr = 0x11800,
-		  .p_filesz = 0x100,
-		  .p_memsz = 0x3000 },
-	};
-
-	memcpy(h.e_ident, ELFMAG "\2\1\1", 7);
-	memcpy(file, &h, sizeof(h));
-	memcpy(file + 64, p, sizeof(p));
-	return 0x1900;
-}
-
-static void image_check(const struct elf_image *image, u64 size, u64 limit)
-{
-	u64 end = USER_BASE;
-
-	EXPECT(image->segments <= ELF_SEGMENTS);
-	for (u32 i = 0; i < image->segments; i++) {
-		const struct elf_segment *s = &image->segment[i];
-
-		EXPECT(s->start % PAGE_SIZE == 0 && s->start >= end && s->pages);
-		end = s->start + s->pages * PAGE_SIZE;
-		EXPECT(end <= (limit + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE);
-		EXPECT(s->offset <= size && s->bytes <= size - s->offset && s->skip + s->bytes <= s->pages * PAGE_SIZE);
-		EXPECT((s->prot & (PROT_WRITE | PROT_EXEC)) != (PROT_WRITE | PROT_EXEC));
-	}
-}
-
-static void test_elf(u64 rounds)
-{
-	static u8 file[0x1900];
-	struct elf_image image;
-	u64 size = elf_make(file), state = 1, good = 0;
-	const u64 limit = 0x20000000;
-
-	EXPECT(elf_read(file, size, limit, &image) == 0 && image.segments == 2 && image.entry == 0x10100);
-	EXPECT(image.segment[1].start == 0x11000 && image.segment[1].skip == 0x800 && image.segment[1].pages == 4);
-	EXPECT(elf_read(file, 63, limit, &image) == -ERR_NOEXEC &&
-	       elf_read(file, size - 1, limit, &image) == -ERR_NOEXEC);
-	for (u64 i = 0; i < rounds; i++) {
-		u8 *copy = malloc(size); // so that a read beyond is seen
-		u32 n;
-
-		elf_make(file);
-		memcpy(copy, file, size);
-		state = state * 6364136223846793005ull + 1442695040888963407ull;
-		n = 1 + (u32)(state >> 60) % 3;
-		for (u32 k = 0; k < n; k++) {
-			static const u8 values[] = { 0, 1, 4, 0x10, 0x7f, 0x80, 0xff, 0xfe };
-
-			state = state * 6364136223846793005ull + 1442695040888963407ull;
-			copy[(state >> 33) % (64 + 3 * 56)] = values[state >> 30 & 7];
-		}
-		if (!elf_read(copy, size, limit, &image)) {
-			image_check(&image, size, limit);
-			good++;
-		}
-		free(copy);
-	}
-	EXPECT(good && good < rounds);
-}
-
 static void test_archive(void)
 {
 	static _Alignas(PAGE_SIZE) u8 bytes[4 * PAGE_SIZE];
@@ -291,14 +208,13 @@ static void test_archive(void)
 	EXPECT(archive_open(&a, bytes, 4) == -ERR_INVAL);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
 	test_manifest();
 	test_rings();
 	test_views();
 	test_graph();
 	test_shipped();
-	test_elf(argc > 1 ? strtoull(argv[1], NULL, 0) : 300000);
 	test_archive();
 	printf("init: OK\n");
 	return 0;

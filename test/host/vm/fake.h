@@ -31,7 +31,7 @@ err_t fake_reply_map(u32 slot, u64 addr, const struct map_reply *map);
 struct fake_thread {
 	bool alive, running; // running: not stopped, so it runs or waits in a call
 	u32 starts;
-	u64 pc, sp;
+	u64 pc, sp, tls;
 	u32 copied_from; // pid-like tag of the parent, fork
 	u64 tag;
 };

@@ -343,6 +343,9 @@ err_t sys_thread_ctl(cptr_t thread, u64 op, u64 a, u64 b, u64 c, u64 d, u64 *r0,
 			o->thread.sp = d;
 		}
 		break;
+	case THREAD_TLS:
+		o->thread.tls = a;
+		break;
 	case THREAD_KILL:
 		o->thread.alive = o->thread.running = false;
 		break;

@@ -8,6 +8,7 @@
 
 #include <base/panic.h>
 #include <base/trace.h>
+#include <counter.h>
 #include <timed.h>
 
 #define GROUP_USER (1ul << (EVENT_USER >> 4))
@@ -48,14 +49,14 @@ static u64 cost_off(void)
 {
 	u64 before, between, after;
 
-	__asm__ volatile("rdcycle %0" : "=r"(before)::"memory");
-	__asm__ volatile("rdcycle %0" : "=r"(between)::"memory");
+	before = arch_cycles();
+	between = arch_cycles();
 #pragma GCC unroll 16
 	for (u32 i = 0; i < POINTS; i++) {
 		trace(EVENT_USER, 0, 0, 0);
 		__asm__ volatile("" ::: "memory"); // each point loads the mask, as it does in the kernel
 	}
-	__asm__ volatile("rdcycle %0" : "=r"(after)::"memory");
+	after = arch_cycles();
 	return ((after - between) - (between - before)) * 10 / POINTS;
 }
 

@@ -13,11 +13,12 @@
  * From REPLACING on only memory for page tables can be missing; then the process ends like any other that does not fit.
  * The phases are written down as results of the call, so that a successor goes on where it must.
  */
-#include "elf.h"
 #include "vm.h"
 
 #include <abi/abi_names.h>
 #include <base/log.h>
+#include <elf/elf.h>
+#include <machine.h>
 
 #define STACK_PAGES    (STACK_MAX / PAGE_SIZE)
 #define STACK_END      PAGE_OF(STACK_TOP)
@@ -94,7 +95,8 @@ static err_t image_check(struct exec *x, u64 image, u64 size)
 	if (image >= all || !size || size > (all - image) << PAGE_SHIFT)
 		return -ERR_NOEXEC;
 	x->image = (u32)image;
-	return elf_parse((const char *)ARCHIVE_VA + (image << PAGE_SHIFT), size, LOW_START, PAGE_OF(MMAP_TOP), &x->elf);
+	return elf_parse((const char *)ARCHIVE_VA + (image << PAGE_SHIFT), size, ELF_MACHINE, USER_BASE, MMAP_TOP,
+			 &x->elf);
 }
 
 // `gone`: the old image is, so its mappings cannot be asked.
@@ -206,6 +208,14 @@ static void record_image(struct proc *p, const struct exec *x, u64 name0, u64 na
 			     NULL);
 }
 
+// The thread pointer is a register that only the kernel writes on some machines, so it is set for the new image; START
+// keeps it.
+static void image_tls(const struct proc *p, const struct exec *x)
+{
+	(void)sys_thread_ctl(proc_cap(proc_slot(p), CAP_THREAD), THREAD_TLS,
+			     thread_pointer(x->elf.tls_start, x->elf.tls_end), 0, 0, 0, NULL, NULL, NULL, NULL);
+}
+
 static err_t image_start(const struct proc *p, vaddr_t entry, u64 sp)
 {
 	u32 slot = proc_slot(p);
@@ -280,6 +290,7 @@ static err_t exec_replace(const struct request *rq, struct proc *p, struct exec 
 	record_image(p, x, name0, name1);
 	err = image_map(p, x);
 	if (!err) {
+		image_tls(p, x); // the old image does not run again
 		phase_set(rq, RESULT_STARTING, x->elf.entry, x->sp);
 		err = image_restart(p, x->elf.entry, x->sp);
 	}
@@ -406,6 +417,7 @@ err_t vm_op_spawn(struct request *rq, u64 image, u64 size, u64 name0, u64 name1,
 	}
 	result_stage(rq, 0, *out_pid, 0);
 	proc_commit(p);
+	image_tls(p, &x);
 	err = image_start(p, x.elf.entry, x.sp);
 	if (err)
 		panic("spawn: a complete process does not start: error %d", err);

@@ -16,8 +16,6 @@
 
 #define STREAM_BUFFER 4096
 
-int __posix_sflags(const char *mode, int *optr); // picolibc: a mode string as open's flags and stream flags
-
 struct stream {
 	struct __file_bufio bio; // first: a FILE * is its stream
 	struct stream *next, **link;
@@ -30,19 +28,13 @@ static char stdin_buffer[STREAM_BUFFER], stdout_buffer[STREAM_BUFFER], stderr_bu
 // Closing a standard stream must not free it.
 static int standard_close(FILE *f)
 {
-	struct __file_bufio *bio = (struct __file_bufio *)f;
 	int flushed = __bufio_flush(f);
 
-	return close(bio->fd) ? EOF : flushed;
+	return close(fileno(f)) ? EOF : flushed;
 }
 
 #define STANDARD(number, buffer, rw, bits) \
-	{ \
-		.xfile = FDEV_SETUP_EXT(__bufio_put, __bufio_get, __bufio_flush, standard_close, __bufio_seek, \
-					__bufio_setvbuf, (rw) | __SBUF), \
-		.fd = number, .bflags = bits, .buf = buffer, .size = sizeof(buffer), .read = read, .write = write, \
-		.lseek = lseek, .close = close, \
-	}
+	FDEV_SETUP_BUFIO(number, buffer, sizeof(buffer), read, write, lseek, close, rw, bits)
 
 static struct __file_bufio standard[3] = {
 	STANDARD(STDIN_FILENO, stdin_buffer, __SRD, 0),
@@ -54,8 +46,10 @@ FILE *const stdin = &standard[0].xfile.cfile.file;
 FILE *const stdout = &standard[1].xfile.cfile.file;
 FILE *const stderr = &standard[2].xfile.cfile.file;
 
-__attribute__((constructor(101))) static void stdout_init(void)
+__attribute__((constructor(101))) static void standard_init(void)
 {
+	for (int i = 0; i < 3; i++)
+		standard[i].xfile.cfile.close = standard_close;
 	if (rt_fd_kind[STDOUT_FILENO] == FD_CONSOLE)
 		standard[1].bflags |= __BLBF;
 }
@@ -87,19 +81,31 @@ __attribute__((destructor(101))) static void streams_flush(void)
 static int stream_close(FILE *f)
 {
 	struct stream *s = (struct stream *)f;
+	int flushed = __bufio_flush(f), closed = close(fileno(f));
 
 	*s->link = s->next;
 	if (s->next)
 		s->next->link = s->link;
-	return __bufio_close(f);
+	if (s->bio.bflags & __BALL)
+		free(s->bio.buf); // by setvbuf
+	free(s);
+	return closed ? EOF : flushed;
+}
+
+// A mode string as stream flags; 0: none.
+static int mode_flags(const char *mode)
+{
+	int flags = mode[0] == 'r' ? __SRD : mode[0] == 'w' || mode[0] == 'a' ? __SWR : 0;
+
+	return flags && strchr(mode, '+') ? __SRD | __SWR : flags;
 }
 
 FILE *fdopen(int fd, const char *mode)
 {
-	int open_flags, stream_flags = __posix_sflags(mode, &open_flags);
+	int flags = mode_flags(mode);
 	struct stream *s;
 
-	if (!stream_flags) {
+	if (!flags) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -107,12 +113,11 @@ FILE *fdopen(int fd, const char *mode)
 	if (!s)
 		return NULL;
 	s->bio = (struct __file_bufio)FDEV_SETUP_BUFIO(fd, s->buffer, sizeof(s->buffer), read, write, lseek, close,
-						       stream_flags, 0);
+						       flags, 0);
 	s->bio.xfile.cfile.close = stream_close;
 	if (rt_fd_kind[fd] == FD_CONSOLE)
 		s->bio.bflags |= __BLBF;
-	__bufio_lock_init(&s->bio.xfile.cfile.file);
-	if (open_flags & O_APPEND)
+	if (mode[0] == 'a')
 		s->bio.pos = lseek(fd, 0, SEEK_END);
 	s->next = streams;
 	s->link = &streams;
@@ -134,7 +139,7 @@ size_t fwrite(const void *data, size_t size, size_t n, FILE *f)
 	if (len >= STREAM_BUFFER && f->flags & __SBUF && f->flags & __SWR) {
 		if (putc(from[at++], f) == EOF || __bufio_flush(f))
 			return 0;
-		ssize_t done = write(bio->fd, from + at, len - at);
+		ssize_t done = write(fileno(f), from + at, len - at);
 		if (done > 0) {
 			bio->pos += done;
 			at += done;

@@ -3,6 +3,8 @@
 // check.
 #include "kfuzz.h"
 
+#include <trap.h>
+
 #define FRAMES   64
 #define MAPPINGS 32
 
@@ -362,5 +364,5 @@ void fuzz_run(void)
 	for (; fuzz.calls; fuzz.calls--)
 		one_call();
 	for (;;)
-		__asm__ volatile("ebreak");
+		arch_breakpoint();
 }

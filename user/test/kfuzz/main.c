@@ -4,8 +4,10 @@
 #include <abi/abi_names.h>
 #include <base/log.h>
 #include <base/panic.h>
+#include <counter.h>
 #include <server/main.h>
 
+#define NS_PER_S       1000000000ul
 #define PRIORITY_FUZZ  25
 #define PRIORITY_WATCH 21
 #define ROUND_CALLS    4000
@@ -30,10 +32,9 @@ static _Noreturn void watch_run(void)
 
 static u64 now_ns(void)
 {
-	u64 ticks;
+	u64 ticks = arch_time();
 
-	__asm__ volatile("rdtime %0" : "=r"(ticks));
-	return ticks * (1000000000 / timer_hz);
+	return ticks / timer_hz * NS_PER_S + ticks % timer_hz * NS_PER_S / timer_hz;
 }
 
 static u64 system_stat(u64 index)

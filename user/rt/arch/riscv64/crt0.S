@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Entry of a program. The stack is Linux's: argc, argv[], NULL, envp[], NULL, auxv pairs. */
+/* Entry of a program. The stack is Linux's: argc, argv[], NULL, envp[], NULL, auxv pairs. vm has set tp. */
 	.section .text.start, "ax"
 	.global _start
 	.type _start, @function
@@ -8,7 +8,6 @@ _start:
 	.option norelax
 	la	gp, __global_pointer$
 	.option pop
-	la	tp, __tls_base
 	mv	a0, sp
 	andi	sp, sp, -16
 	li	s0, 0		/* end of the frame chain */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ELF64 parser (elf.h). Everything in the file is hostile: every sum is checked before it is made.
+// ELF64 parser (elf.h), after the System V ABI. Everything in the file is hostile: every sum is checked before it is
+// made.
 #include "elf.h"
 
 #include <abi/abi.h>
@@ -8,8 +9,8 @@
 #define ELF_CLASS64 2
 #define ELF_LITTLE  1
 #define ELF_EXEC    2
-#define ELF_RISCV   243
 #define PT_LOAD     1
+#define PT_TLS      7
 #define PF_X        1
 #define PF_W        2
 #define PF_R        4
@@ -32,9 +33,9 @@ struct elf_program {
 };
 _Static_assert(sizeof(struct elf_program) == 56, "ELF64 program header");
 
-static u32 page_up(u64 address)
+static u64 page_up(u64 address)
 {
-	return (u32)((address + PAGE_SIZE - 1) >> PAGE_SHIFT);
+	return (address + PAGE_SIZE - 1) >> PAGE_SHIFT;
 }
 
 static u32 prot_of(u32 flags)
@@ -50,30 +51,45 @@ static u32 prot_of(u32 flags)
 	return prot;
 }
 
-static bool header_good(const struct elf_header *h, u64 bytes)
+static bool header_good(const struct elf_header *h, u64 bytes, u32 machine)
 {
 	return h->magic == ELF_MAGIC && h->class == ELF_CLASS64 && h->data == ELF_LITTLE && h->version == 1 &&
-	       h->type == ELF_EXEC && h->machine == ELF_RISCV && h->phentsize == sizeof(struct elf_program) &&
-	       h->phnum && h->phoff <= bytes && h->phnum * (u64)sizeof(struct elf_program) <= bytes - h->phoff;
+	       h->type == ELF_EXEC && h->machine == machine && h->phentsize == sizeof(struct elf_program) && h->phnum &&
+	       h->phoff <= bytes && h->phnum * (u64)sizeof(struct elf_program) <= bytes - h->phoff;
 }
 
-static err_t segment_parse(const struct elf_program *ph, u64 bytes, u32 base, u32 limit, struct elf_segment *seg)
+static bool inside(const struct elf_program *ph, vaddr_t base, vaddr_t limit)
 {
-	u64 top = (u64)limit << PAGE_SHIFT;
+	return ph->vaddr >= base && ph->vaddr < limit && ph->memsz <= limit - ph->vaddr;
+}
 
+static err_t segment_parse(const struct elf_program *ph, u64 bytes, struct elf_segment *seg)
+{
 	if (ph->filesz > ph->memsz || ph->offset > bytes || ph->filesz > bytes - ph->offset)
-		return -ERR_NOEXEC;
-	if (ph->vaddr < (u64)base << PAGE_SHIFT || ph->vaddr >= top || ph->memsz > top - ph->vaddr)
 		return -ERR_NOEXEC;
 	/* Pages are mapped where they lie, so address and offset must agree within a page. */
 	if ((ph->vaddr ^ ph->offset) % PAGE_SIZE)
 		return -ERR_NOEXEC;
-	seg->start = (u32)(ph->vaddr >> PAGE_SHIFT);
+	seg->start = ph->vaddr >> PAGE_SHIFT;
 	seg->file_end = ph->filesz ? page_up(ph->vaddr + ph->filesz) : seg->start;
 	seg->end = page_up(ph->vaddr + ph->memsz);
-	seg->file_page = (u32)(ph->offset >> PAGE_SHIFT);
-	seg->tail = ph->memsz > ph->filesz && ph->filesz ? (ph->vaddr + ph->filesz) % PAGE_SIZE : 0;
+	seg->file_page = ph->offset >> PAGE_SHIFT;
+	seg->bytes = ph->filesz;
+	seg->skip = (u32)(ph->vaddr % PAGE_SIZE);
+	seg->tail = ph->memsz > ph->filesz && ph->filesz ? (u32)((ph->vaddr + ph->filesz) % PAGE_SIZE) : 0;
 	seg->prot = prot_of(ph->flags);
+	return 0;
+}
+
+// Its content lies in a PT_LOAD segment; only where it is matters.
+static err_t tls_parse(const struct elf_program *ph, struct elf_image *image)
+{
+	if (image->tls_end || ph->align & (ph->align - 1) || ph->align > PAGE_SIZE)
+		return -ERR_NOEXEC;
+	image->tls_start = ph->vaddr;
+	image->tls_end = ph->vaddr + ph->memsz;
+	if (ph->align)
+		image->tls_end = (image->tls_end + ph->align - 1) & -ph->align;
 	return 0;
 }
 
@@ -84,34 +100,43 @@ static bool entry_good(const struct elf_image *image)
 		u64 page = image->entry >> PAGE_SHIFT;
 
 		if (seg->prot & PROT_EXEC && page >= seg->start && page < seg->end)
-			return !(image->entry & 1);
+			return true;
 	}
 	return false;
 }
 
-err_t elf_parse(const void *file, u64 bytes, u32 base, u32 limit, struct elf_image *image)
+err_t elf_parse(const void *file, u64 bytes, u32 machine, vaddr_t base, vaddr_t limit, struct elf_image *image)
 {
+	u64 end = base >> PAGE_SHIFT;
 	struct elf_header h;
-	u32 end = base;
 
 	image->count = 0;
+	image->tls_start = image->tls_end = 0;
 	if (bytes < sizeof(h))
 		return -ERR_NOEXEC;
 	__builtin_memcpy(&h, file, sizeof(h));
-	if (!header_good(&h, bytes))
+	if (!header_good(&h, bytes, machine))
 		return -ERR_NOEXEC;
 	image->entry = h.entry;
 	for (u32 i = 0; i < h.phnum; i++) {
 		struct elf_segment *seg = &image->segment[image->count];
 		struct elf_program ph;
-		err_t err;
+		err_t err = 0;
 
 		__builtin_memcpy(&ph, (const char *)file + h.phoff + i * sizeof(ph), sizeof(ph));
-		if (ph.type != PT_LOAD || !ph.memsz)
+		if ((ph.type != PT_LOAD && ph.type != PT_TLS) || !ph.memsz)
 			continue;
+		if (!inside(&ph, base, limit))
+			return -ERR_NOEXEC;
+		if (ph.type == PT_TLS) {
+			err = tls_parse(&ph, image);
+			if (err)
+				return err;
+			continue;
+		}
 		if (image->count == ELF_SEGMENTS)
 			return -ERR_NOEXEC;
-		err = segment_parse(&ph, bytes, base, limit, seg);
+		err = segment_parse(&ph, bytes, seg);
 		if (err)
 			return err;
 		/* The standard wants them by address; two that share a page cannot be mapped. */
