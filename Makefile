@@ -100,14 +100,14 @@ $(eval $(call compile_rules,kernel,$(KERNEL_CFLAGS),$(GEN)/offsets.h))
 $(eval $(call compile_rules,server,$(SERVER_CFLAGS)))
 $(eval $(call compile_rules,program,$(PROGRAM_CFLAGS)))
 
-# ---- kernel. The functions fastpath_* must not touch the stack: at that moment sp is still the user's
+# ---- kernel. The functions fastpath_* use no more stack than FASTPATH_STACK (arch/*/files.mk; none where sp is still the user's)
 KERNEL_OBJS := $(call objects,kernel,$(KERNEL_SRCS))
 FAST_OBJS := $(filter $(OUT)/kernel/kernel/fast%.o,$(KERNEL_OBJS))
 $(OUT)/kernel.elf: $(KERNEL_OBJS) $(KERNEL_LDSCRIPT) $(FAST_OBJS:.o=.ok)
 	$(call say,LD,$@)
 	@$(CC) $(KERNEL_CFLAGS) $(LINK) -nostdlib -T $(KERNEL_LDSCRIPT) -Wl,-Map=$(@:.elf=.map) -o $@ $(KERNEL_OBJS) -lgcc
 $(FAST_OBJS:.o=.ok): %.ok: %.o tools/build/check-frames.awk
-	@awk -f tools/build/check-frames.awk $*.su
+	@awk -v most=$(or $(FASTPATH_STACK),0) -f tools/build/check-frames.awk $*.su
 	@touch $@
 $(FAST_OBJS): $(ARCH_DIR)/files.mk
 

@@ -9,6 +9,7 @@
 
 struct hart;
 struct arch_context; // the registers of a thread, defined in arch_inline.h
+struct arch_hart;    // what the trap entry keeps of a hart, likewise; first in struct hart
 
 // ---- memory map (constants or variables, defined in arch_inline.h)
 // ARCH_MEM_MAP         struct page *: the struct page array, indexed by pfn
@@ -74,6 +75,9 @@ void arch_ipi(u64 hart_mask); // makes those harts enter the kernel
 void arch_idle(void);         // wait for an interrupt with interrupts on at the wait only; returns with them off
 // arch_relax() inline: in loops that wait for another hart or the host
 // arch_spin_lock(u32 *), arch_spin_unlock(u32 *) inline: test and set; the lock orders what precedes it too
+
+// ---- I/O ports (device IN and OUT); on a CPU without any no device says that it has them
+// arch_port_in(port, width), arch_port_out(port, width, value)  inline; width 1, 2 or 4
 
 // ---- console of last resort and power
 void arch_putc(char c);

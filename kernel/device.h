@@ -10,8 +10,10 @@ struct device {
 	paddr_t base;
 	u64 size;
 	u32 irq;
-	u32 pins; // frames pinned in its name
-	u64 spare[4];
+	u32 pins;  // frames pinned in its name
+	u32 ports; // base and size are I/O ports
+	u32 spare0;
+	u64 spare[3];
 };
 _Static_assert(sizeof(struct device) <= 64, "DEVICE slot");
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What belongs to one hart. Guarded by the kernel lock, except `tmp`, which only the hart's own trap entry uses.
+// What belongs to one hart. Guarded by the kernel lock, except `arch`, which only the hart's own trap entry uses.
 #pragma once
 
 #include <arch/arch.h>
@@ -16,8 +16,8 @@ struct aspace;
 #define GATE_FENCE (1ul << 9) // this CPU's root register needs a fence with every write: only the slow path has it
 
 struct hart {
-	struct thread *cur; // runs here; NULL: idle
-	u64 tmp;            // trap entry: one register while finding the thread
+	struct arch_hart arch; // first: some architectures find it by the hart's address alone
+	struct thread *cur;    // runs here; NULL: idle
 	u64 stack_top;
 	struct tlb_hart tlb; // in the kernel or not, flushes owed, whose root is loaded
 	u64 flow;            // last run of flow ids given to a thread

@@ -10,7 +10,6 @@
 
 static always_inline void set_words(struct thread *t, u64 status, u64 label, const u64 *words, u32 n)
 {
-	ctx_set_status(&t->ctx, status);
 	ctx_set_reg(&t->ctx, R_LABEL, label);
 #pragma GCC unroll 8 // then each r_word is a constant
 	for (u32 i = 0; i < MSG_WORDS; i++)
@@ -19,6 +18,7 @@ static always_inline void set_words(struct thread *t, u64 status, u64 label, con
 	ctx_set_reg(&t->ctx, R_REPLY, 0);
 	ctx_set_reg(&t->ctx, R_BADGE, 0);
 	ctx_set_reg(&t->ctx, R_NR, 0);
+	ctx_set_status(&t->ctx, status); // last: its register is another one's too, which one depends on the CPU
 }
 
 static void copy_words(struct thread *to, const struct thread *from, u64 label)

@@ -13,7 +13,7 @@ static struct irq_line {
 
 err_t irq_bind(u32 irq, struct notification *n, u64 bits)
 {
-	if (!irq || irq >= MIN((u32)IRQS, arch_irq_max()))
+	if (!irq || irq >= IRQS || irq > arch_irq_max())
 		return -ERR_INVAL;
 	if (lines[irq].notification && n && lines[irq].notification != n)
 		return -ERR_BUSY;

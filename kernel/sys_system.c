@@ -21,9 +21,22 @@ static err_t device_map(struct thread *self, const struct device *dev, u64 aspac
 	u64 size = ALIGN_UP(dev->size, PAGE_SIZE) >> PAGE_SHIFT;
 	if (err)
 		return err;
-	if (!pages || offset >= size || pages > size - offset || pages > BATCH)
+	if (dev->ports || !pages || offset >= size || pages > size - offset || pages > BATCH)
 		return -ERR_INVAL;
 	return aspace_map_device(as->obj, cap_window(as), va, dev->base + (offset << PAGE_SHIFT), pages);
+}
+
+static err_t device_port(const struct device *dev, u64 op, u64 offset, u64 width, u64 value, u64 *out)
+{
+	if (!dev->ports || (width != 1 && width != 2 && width != 4))
+		return -ERR_INVAL;
+	if (offset >= dev->size || width > dev->size - offset)
+		return -ERR_INVAL;
+	if (op == DEV_IN)
+		out[0] = arch_port_in(dev->base + offset, width);
+	else
+		arch_port_out(dev->base + offset, width, value);
+	return 0;
 }
 
 static err_t device_bind(struct thread *self, const struct device *dev, u64 notification, u64 bits)
@@ -49,9 +62,12 @@ err_t sys_device(struct thread *self, struct cap *cap, u64 op, u64 a, u64 b, u64
 	case DEV_STAT:
 		out[0] = dev->base;
 		out[1] = dev->size;
-		out[2] = dev->irq;
+		out[2] = dev->irq | (u64)dev->ports << 32;
 		out[3] = dev->pins;
 		return 0;
+	case DEV_IN:
+	case DEV_OUT:
+		return device_port(dev, op, a, b, c, out);
 	}
 	return -ERR_INVAL;
 }

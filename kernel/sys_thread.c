@@ -102,8 +102,6 @@ err_t sys_thread_ctl(struct thread *self, struct cap *cap, u64 op, u64 a, u64 b,
 	case THREAD_ARGUMENT:
 		return thread_argument(self, t, a, b);
 	case THREAD_TLS:
-		if (t == self)
-			return -ERR_BUSY;
 		arch_context_set_tls(&t->ctx, a);
 		return 0;
 	case THREAD_STAT:

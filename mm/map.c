@@ -65,12 +65,12 @@ static err_t map_allowed(const struct mapper *m, pte_t old, const struct page *p
 	return 0;
 }
 
-static pte_t map_entry(const struct mapper *m, pfn_t pfn, bool read_only)
+static pte_t map_entry(const struct mapper *m, pfn_t pfn, bool read_only, u32 level)
 {
 	u64 prot = read_only ? m->prot & ~PROT_WRITE : m->prot;
-	if (m->flags & MAP_HELD)
-		return pte_make_held(pfn, prot);
-	pte_t e = pte_make_leaf(pfn, prot, true, false);
+	if (m->flags & MAP_HELD || !prot)
+		return pte_make_held(pfn, prot ? prot : m->flags & PROT_ALL);
+	pte_t e = pte_at_level(pte_make_leaf(pfn, prot, true, false), level);
 	if (m->flags & MAP_TOUCH)
 		e = prot & PROT_WRITE ? pte_set_dirty(e) : pte_set_young(e);
 	return e;
@@ -123,7 +123,7 @@ static err_t map_one(struct mapper *m, pte_t *slot, vaddr_t va, frame_t frame, u
 	m->work -= WORK_SLOW + (m->flags & MAP_COPY ? WORK_COPY : fill ? WORK_ZERO : 0);
 	page->mapcount++;
 	map_words(m, page, index);
-	map_replace(m, slot, va, map_entry(m, page_to_pfn(page), page->marks & PAGE_SWAPCACHE), 0);
+	map_replace(m, slot, va, map_entry(m, page_to_pfn(page), page->marks & PAGE_SWAPCACHE, 0), 0);
 	if (m->traced)
 		trace_write(EVENT_MAP, va, frame, m->flags);
 	return 0;
@@ -336,7 +336,7 @@ static err_t map_large_slot(struct mapper *m, const struct map_request *rq, pte_
 		page[i].mapcount++;
 		map_words(m, page + i, rq->word1 + i);
 	}
-	map_replace(m, slot, rq->va, map_entry(m, page_to_pfn(page), read_only), ARCH_LARGE_LEVEL);
+	map_replace(m, slot, rq->va, map_entry(m, page_to_pfn(page), read_only, ARCH_LARGE_LEVEL), ARCH_LARGE_LEVEL);
 	pt_counted(slot, m->fresh);
 	m->as->leaves += m->leaves;
 	if (m->traced)
@@ -369,7 +369,7 @@ err_t aspace_map(struct aspace *as, const struct map_request *rq, u64 *done)
 		.work = WORK_CALL,
 		.traced = pt_traced(),
 	};
-	m.plain = !m.traced && !(rq->flags & MAP_SPECIAL);
+	m.plain = !m.traced && m.prot && !(rq->flags & MAP_SPECIAL);
 	*done = 0;
 	err_t err = map_check(&m, rq);
 	if (!err)

@@ -223,6 +223,7 @@ bool pt_collapse(struct aspace *as, vaddr_t va, pte_t *slot, struct tlb_batch *b
 	if (!pt_collapsible(part))
 		return false;
 	pte_t large = pte_make_leaf(pte_pfn(part[0]), pte_prot(part[0]), true, false);
+	large = pte_at_level(large, ARCH_LARGE_LEVEL);
 	for (u32 i = 0; i < PT_ENTRIES; i++) {
 		pte_t e = pte_exchange(&part[i], 0);
 		if (pte_young(e))

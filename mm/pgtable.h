@@ -86,10 +86,11 @@ static always_inline pte_t *pt_child(pte_t e)
 }
 
 // ---- entries
-// The protection asked for; what may be written may be read, on every CPU.
+// The protection that an entry gets of what was asked: never more, but that write implies read. 0: this CPU has no
+// entry that is present and gives no more (execute only, on some): it becomes held, and says what was asked.
 static always_inline u64 pt_prot(u64 flags)
 {
-	return flags & PROT_WRITE ? (flags | PROT_READ) & PROT_ALL : flags & PROT_ALL;
+	return pte_prot_possible(flags & PROT_ALL);
 }
 
 // A leaf covers a frame of the frame table, or device memory, which has no struct page.

@@ -52,7 +52,7 @@ static void protect_entry(struct protector *op, pte_t *slot, vaddr_t va, u32 lev
 		old = pte_exchange(slot, pte_make_held(pte_pfn(old), pte_prot(old)));
 		protect_mark(old, level);
 	} else if (pte_kind(old) == ENTRY_HELD) {
-		pte_fill(slot, pte_make_leaf(pte_pfn(old), prot, true, false));
+		pte_fill(slot, pte_at_level(pte_make_leaf(pte_pfn(old), prot, true, false), level));
 	} else {
 		if (pte_prot(pte_set_prot(old, prot)) == pte_prot(old))
 			return;

@@ -70,6 +70,18 @@ static always_inline void arch_flush_asid(u64 asid)
 	asm volatile("sfence.vma zero, %0" ::"r"(asid) : "memory");
 }
 
+// ---- I/O ports: there are none
+static always_inline u32 arch_port_in(u16 port, u32 width)
+{
+	(void)port, (void)width;
+	return ~0u;
+}
+
+static always_inline void arch_port_out(u16 port, u32 width, u32 value)
+{
+	(void)port, (void)width, (void)value;
+}
+
 // ---- context. x[0] holds the program counter. trap.S knows the offsets through offsets.h, generated from offsets.c.
 struct arch_context {
 	u64 x[32];
@@ -169,6 +181,10 @@ static always_inline bool arch_fp_on(void)
 }
 
 // ---- hart, time
+struct arch_hart {
+	u64 tmp; // trap entry: one register while the thread is found
+};
+
 register struct hart *arch_hart_register asm("tp");
 
 static always_inline struct hart *arch_hart(void)

@@ -3,7 +3,7 @@
 // newline. The real one is a driver in user mode.
 #include "port.h"
 
-#include "sbi.h"
+#include "firmware.h"
 
 void arch_putc(char c)
 {

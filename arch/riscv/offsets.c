@@ -8,7 +8,7 @@
 void offsets(void)
 {
 	DEFINE(HART_CUR, offsetof(struct hart, cur));
-	DEFINE(HART_TMP, offsetof(struct hart, tmp));
+	DEFINE(HART_TMP, offsetof(struct hart, arch.tmp));
 	DEFINE(HART_STACK, offsetof(struct hart, stack_top));
 	DEFINE(THREAD_CTX, offsetof(struct thread, ctx));
 	DEFINE(CTX_PC, offsetof(struct arch_context, x[0]));

@@ -2,7 +2,7 @@
 // The end: sifive_test carries a status to whoever started QEMU; the firmware's shutdown does not.
 #include "port.h"
 
-#include "sbi.h"
+#include "firmware.h"
 
 #define TEST_PASS         0x5555
 #define TEST_FAIL         0x3333

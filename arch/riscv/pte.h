@@ -59,6 +59,12 @@ static always_inline u32 pte_kind(pte_t e)
 	return e & PTE_HELD ? ENTRY_HELD : ENTRY_TOKEN;
 }
 
+// The most of a protection that an entry can give. 0: none of it. Write implies read, on every CPU.
+static always_inline u64 pte_prot_possible(u64 prot)
+{
+	return (prot & PROT_WRITE ? prot | PROT_READ : prot) & (PROT_READ | PROT_WRITE | PROT_EXEC);
+}
+
 // A writable leaf that is not readable is a reserved encoding: write implies read. Unknown bits are dropped, so U, V
 // and G are out of reach.
 static always_inline u64 pte_prot_bits(u64 prot)
@@ -87,6 +93,13 @@ static always_inline pte_t pte_make_leaf(pfn_t pfn, u64 prot, bool user, bool de
 	u64 bits = pte_prot_bits(prot);
 	assert(bits != 0);
 	return pfn << PTE_PFN_SHIFT | bits | PTE_V | (user ? PTE_U : PTE_G | PTE_A | PTE_D) | (device ? PTE_DEVICE : 0);
+}
+
+// A leaf as it is written at `level`: the same at all.
+static always_inline pte_t pte_at_level(pte_t leaf, u32 level)
+{
+	(void)level;
+	return leaf;
 }
 
 // False for held entries and tokens: only leaves map devices.

@@ -2,7 +2,7 @@
 // Harts. One runs; the firmware keeps the others parked until they are started.
 #include "port.h"
 
-#include "sbi.h"
+#include "firmware.h"
 
 #define SIE_ALL (1ul << 1 | 1ul << 5 | 1ul << 9) // software, timer, external
 

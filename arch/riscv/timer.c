@@ -3,7 +3,7 @@
 // firmware.
 #include "port.h"
 
-#include "sbi.h"
+#include "firmware.h"
 
 #define CSR_STIMECMP "0x14d" // older assemblers do not know its name
 

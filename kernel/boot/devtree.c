@@ -18,6 +18,7 @@ struct boot_machine boot_machine;
 static const char *const driver_devices[] = { "ns16550a", "virtio,mmio", "google,goldfish-rtc" };
 
 #define DEPTH_MAX 16
+#define ISA_IO    1 // IEEE 1275 binding of ISA: phys.hi of a port
 
 // Where the walk stands: a node, and how the addresses in its "reg" are written, which its parent says.
 struct position {
@@ -25,6 +26,7 @@ struct position {
 	int node;
 	int depth;
 	u32 address_cells, size_cells;
+	bool isa; // its parent is an ISA bus, where the first address cell says whether the second is an I/O port
 };
 
 static u64 cells(const fdt32_t *p, u32 count)
@@ -100,6 +102,10 @@ static void add_device(const struct position *at, const char *name)
 	struct boot_device device = { .irq = 0 };
 	if (!reg(at, 0, &device.base, &device.size))
 		return;
+	if (at->isa) {
+		device.ports = device.base >> 32 == ISA_IO;
+		device.base = (u32)device.base;
+	}
 	for (u32 i = 0; i < sizeof(device.name) - 1 && name[i] != '\0' && name[i] != '@'; i++)
 		device.name[i] = name[i];
 	int len;
@@ -180,6 +186,7 @@ void boot_devtree(const void *fdt)
 			.depth = depth + 1,
 			.address_cells = cell_count(fdt, node, "#address-cells", 2),
 			.size_cells = cell_count(fdt, node, "#size-cells", 1),
+			.isa = strcmp(fdt_get_name(fdt, node, NULL), "isa") == 0,
 		};
 		if (depth > 0)
 			read_node(&at[depth], fdt_get_name(fdt, at[depth - 1].node, NULL));

@@ -67,7 +67,7 @@ void boot_map(vaddr_t va, paddr_t pa, u64 size, u64 prot, bool device)
 		u32 level = best_level(va | pa, size);
 		pte_t *entry = slot(va, level);
 		assert(*entry == 0);
-		*entry = pte_make_leaf(pa >> PAGE_SHIFT, prot, false, device);
+		*entry = pte_at_level(pte_make_leaf(pa >> PAGE_SHIFT, prot, false, device), level);
 		va += level_size(level);
 		pa += level_size(level);
 		size -= level_size(level);

@@ -33,9 +33,14 @@ err_t pager_op_fault(struct request *rq, u64 addr, u64 access, u64 old, u64 what
 err_t pager_op_exception(struct request *rq, u64 cause, u64 value, u64 pc, u64 thread)
 {
 	static const char *const how[] = {
-		[EXC_ILLEGAL] = "illegal instruction",    [EXC_BREAK] = "breakpoint, or the panic above",
-		[EXC_ALIGN] = "misaligned access",        [EXC_ADDRESS] = "address outside all windows",
-		[EXC_ACCESS] = "access fault of the bus", [EXC_BUG] = "broken use of a system call",
+		[EXC_ILLEGAL] = "illegal instruction",
+		[EXC_BREAK] = "breakpoint, or the panic above",
+		[EXC_ALIGN] = "misaligned access",
+		[EXC_ADDRESS] = "address outside all windows",
+		[EXC_ACCESS] = "access fault of the bus",
+		[EXC_BUG] = "broken use of a system call",
+		[EXC_PROTECTION] = "address that is not canonical, or privileged instruction",
+		[EXC_ARITH] = "division by zero",
 	};
 
 	(void)thread;

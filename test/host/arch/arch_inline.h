@@ -76,6 +76,10 @@ static always_inline void ctx_set_reg(struct arch_context *ctx, u32 r, u64 v)
 }
 
 // ---- hart, time
+struct arch_hart {
+	u64 unused;
+};
+
 struct hart *host_hart(void);
 u64 host_time(void); // grows at each call
 

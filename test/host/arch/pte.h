@@ -2,11 +2,13 @@
 // The page-table entry of the host tests: like no real CPU's on purpose, so that generic code which knows one format is
 // found out.
 //
-//	present   63..12 pfn | 11 HARD WIRED 1 | 7 DEVICE | 6 D | 5 A | 4 U | 3 NOT WRITABLE | 2 NOT READABLE | 1 X | 0
-// P=1     (10: a table) 	held      63..12 pfn | 9 HELD                                 | 3 W | 2 R            | 1
-// X | 0 P=0 	token     63..10 token | 8 TOKEN | 0 P=0 	empty     0
+//	present   63..13 pfn | 12 LARGE | 11 LEAF=1 | 10 TABLE | 7 DEVICE | 6 D | 5 A | 4 U
+//	          | 3 NOT WRITABLE | 2 NOT READABLE | 1 X | 0 P=1
+//	held      63..13 pfn | 9 HELD=1 | 3 W | 2 R | 1 X | 0 P=0
+//	token     63..10 token | 8 TOKEN=1 | 0 P=0
+//	empty     0
 //
-// -DHOST_PTE_RISCV tests the RISC-V format instead.
+// -DHOST_PTE_RISCV and -DHOST_PTE_X86 test the formats of RISC-V and x86_64 instead.
 #pragma once
 
 extern void *host_ram; // arch_inline.h
@@ -14,6 +16,9 @@ extern void *host_ram; // arch_inline.h
 #ifdef HOST_PTE_RISCV
 #define ARCH_DIRECT_MAP ((unsigned long)host_ram)
 #include <arch/riscv/pte.h>
+#elif defined(HOST_PTE_X86)
+#define ARCH_DIRECT_MAP ((unsigned long)host_ram)
+#include <arch/x86_64/pte.h>
 #else
 
 #include <abi/abi.h>
@@ -36,6 +41,8 @@ typedef u64 pte_t;
 #define HPTE_HELD   0x200ul
 #define HPTE_TABLE  0x400ul
 #define HPTE_LEAF   0x800ul
+#define HPTE_LARGE  0x1000ul
+#define HPTE_SHIFT  13
 #define HPTE_RIGHTS (HPTE_X | HPTE_NOT_R | HPTE_NOT_W)
 
 static always_inline u64 pte_index(vaddr_t va, u32 level)
@@ -71,19 +78,31 @@ static always_inline u64 pte_right_bits(u64 prot)
 
 static always_inline pte_t pte_make_table(pfn_t pfn)
 {
-	return pfn << 12 | HPTE_TABLE | HPTE_P;
+	return pfn << HPTE_SHIFT | HPTE_TABLE | HPTE_P;
 }
 
 static always_inline pte_t pte_make_leaf(pfn_t pfn, u64 prot, bool user, bool device)
 {
 	assert(prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
 	u64 rights = pte_right_bits(prot) ^ (HPTE_NOT_R | HPTE_NOT_W);
-	return pfn << 12 | HPTE_LEAF | HPTE_P | rights | (user ? HPTE_U : HPTE_A | HPTE_D) | (device ? HPTE_DEVICE : 0);
+	return pfn << HPTE_SHIFT | HPTE_LEAF | HPTE_P | rights | (user ? HPTE_U : HPTE_A | HPTE_D) |
+	       (device ? HPTE_DEVICE : 0);
+}
+
+// Leaves above level 0 have a bit that the others lack.
+static always_inline pte_t pte_at_level(pte_t leaf, u32 level)
+{
+	return level ? leaf | HPTE_LARGE : leaf;
+}
+
+static always_inline u64 pte_prot_possible(u64 prot)
+{
+	return (prot & PROT_WRITE ? prot | PROT_READ : prot) & (PROT_READ | PROT_WRITE | PROT_EXEC);
 }
 
 static always_inline pte_t pte_make_held(pfn_t pfn, u64 prot)
 {
-	return pfn << 12 | HPTE_HELD | pte_right_bits(prot);
+	return pfn << HPTE_SHIFT | HPTE_HELD | pte_right_bits(prot);
 }
 
 static always_inline pte_t pte_make_token(u64 token)
@@ -93,7 +112,7 @@ static always_inline pte_t pte_make_token(u64 token)
 
 static always_inline pfn_t pte_pfn(pte_t e)
 {
-	return e >> 12;
+	return e >> HPTE_SHIFT;
 }
 
 static always_inline pte_t *pte_table(pte_t e)

@@ -116,10 +116,10 @@ static void apply_entry(struct page_model *m, struct frame_model *f, u64 flags, 
 	f->evicting = false;
 	f->mapcount++;
 	model_drop(m);
-	u64 prot = pt_prot(flags);
+	bool held = flags & MAP_HELD || !pt_prot(flags); // a protection that this format cannot give becomes held
+	u64 prot = pt_prot(flags) ? pt_prot(flags) : flags & PROT_ALL;
 	if (f->swapcache)
 		prot &= ~PROT_WRITE;
-	bool held = flags & MAP_HELD;
 	*m = (struct page_model){ .kind = held ? ENTRY_HELD : ENTRY_LEAF, .prot = prot, .pfn = f - frame };
 	m->dirty = !held && flags & MAP_TOUCH && prot & PROT_WRITE;
 }
@@ -286,7 +286,7 @@ static void empty_block(u32 s, u32 from)
 static void op_fill_block(void)
 {
 	u32 s = rnd(SPACES), from, pfn = pick_large();
-	u64 done, flags = pt_prot(1 + rnd(7)) | MAP_RUN;
+	u64 done, flags = pt_prot(1 + rnd(7)) | PROT_READ | MAP_RUN;
 	if (!pfn)
 		return;
 	pick_block_range(&from);
@@ -361,13 +361,14 @@ static void op_map_large(void)
 	if (err)
 		return;
 	made[3]++;
-	u8 prot = pt_prot(flags) & (swapcache ? ~PROT_WRITE : ~0);
+	bool held = flags & MAP_HELD || !pt_prot(flags);
+	u8 prot = (pt_prot(flags) ? pt_prot(flags) : flags & PROT_ALL) & (swapcache ? ~PROT_WRITE : ~0);
 	for (u32 i = 0; i < PT_ENTRIES; i++) {
 		struct page_model *m = &model[s][from + i];
 		frame[pfn + i].mapcount++;
 		model_drop(m);
 		*m = (struct page_model){
-			.kind = flags & MAP_HELD ? ENTRY_HELD : ENTRY_LEAF, .prot = prot, .pfn = pfn + i, .large = true
+			.kind = held ? ENTRY_HELD : ENTRY_LEAF, .prot = prot, .pfn = pfn + i, .large = true
 		};
 	}
 	compare_range(s, from, from + PT_ENTRIES);

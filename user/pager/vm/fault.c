@@ -299,9 +299,11 @@ void fault_exception(const struct request *rq)
 		[EXC_ADDRESS] = { "address outside its memory", KILL_SEGV },
 		[EXC_ACCESS] = { "bus error", 7 },
 		[EXC_BUG] = { "broken system call", 31 },
+		[EXC_PROTECTION] = { "address that is not canonical, or privileged instruction", KILL_SEGV },
+		[EXC_ARITH] = { "division by zero, or floating-point exception", 8 },
 	};
 	struct proc *p = badge_proc(rq->badge);
-	u64 cause = rq->w[0] >= EXC_ILLEGAL && rq->w[0] <= EXC_BUG ? rq->w[0] : EXC_ILLEGAL;
+	u64 cause = rq->w[0] >= EXC_ILLEGAL && rq->w[0] <= EXC_ARITH ? rq->w[0] : EXC_ILLEGAL;
 
 	log_line("vm: %s (pid %u) killed: %s (0x%lx) at pc 0x%lx", proc_name(p), proc_record(p)->pid, kinds[cause].what,
 		 (unsigned long)rq->w[1], (unsigned long)rq->w[2]);
