@@ -229,8 +229,8 @@ static u32 unmap_pages(u32 s, u32 from, u32 n, u32 p, u64 flags, u64 token)
 	struct unmap_result r;
 	u32 cut = cut_at(s, from, n);
 	if (token) {
-		for (u32 i = 0; i < n && cut == n; i++)
-			cut = model[s][from + i].large ? i : n;
+		for (u32 i = cut; i-- > 0;) // a large entry cannot become tokens: it stops the call also as a whole
+			cut = model[s][from + i].large ? i : cut;
 	}
 	err_t err = aspace_unmap(space[s], WINDOW_ANY, page_va(from), n, flags & UNMAP_FREE ? &pool[p] : NULL, flags,
 				 token, list, &r);
