@@ -104,6 +104,11 @@ static void test_interrupt(void)
 	echoed("");
 	line_push(&line, 3);
 	reads("\x03", 56);
+	/* Who leaves raw mode without reading it does not find it in his input. */
+	EXPECT(type("\x03"));
+	line_push(&line, 3);
+	line_mode(&line, 0);
+	EXPECT(!line_ready(&line) && line.head == line.tail);
 }
 
 static void test_raw(void)

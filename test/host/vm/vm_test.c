@@ -316,6 +316,22 @@ static void test_wait(struct model *m)
 	vm_notified(VM_NOTIFY_INTERRUPT);
 	wait = ask(m, OP_VM_WAIT, (u64) - (s64)rq.w[0], 0, 0, 0, 0, 0);
 	check(!serve(&wait) && wait.w[1] == KILL_INT);
+	/* Typed before there is a group: it is the next one's, or the shell's that asks. */
+	vm_notified(VM_NOTIFY_INTERRUPT);
+	rq = ask(m, OP_VM_FORK, 0, 0, 0, 0, 0, 0);
+	check(!serve(&rq));
+	end = ask(m, OP_VM_SETGROUP, rq.w[0], 0, 0, 0, 0, 0);
+	check(!serve(&end));
+	end = ask(m, OP_VM_FOREGROUND, rq.w[0], 0, 0, 0, 0, 0);
+	check(!serve(&end) && !end.w[0]);
+	wait = ask(m, OP_VM_WAIT, rq.w[0], 0, 0, 0, 0, 0);
+	check(!serve(&wait) && wait.w[1] == KILL_INT);
+	vm_notified(VM_NOTIFY_INTERRUPT);
+	restart();
+	end = ask(m, OP_VM_FOREGROUND, 0, 0, 0, 0, 0, 0);
+	check(!serve(&end) && end.w[0] == 1);
+	end = ask(m, OP_VM_FOREGROUND, 0, 0, 0, 0, 0, 0);
+	check(!serve(&end) && !end.w[0]);
 	end = ask(m, OP_VM_KILL, 1, 9, 0, 0, 0, 0);
 	end.badge = child.badge; /* stale badge: its slot is free, whoever asks may not end the first process */
 	check(!fake_check());

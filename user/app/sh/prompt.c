@@ -71,12 +71,15 @@ const char *prompt_line(const char *prompt)
 	if (!edit.out)
 		edit_init(&edit, screen_put);
 	terminal_mode(true);
+	(void)interrupt_take(); // typed when the last job had ended
 	edit_start(&edit, prompt, screen_width());
 	while (event == EDIT_GOES_ON || event == EDIT_CANCELLED) {
 		key = key_read();
 		event = key < 0 ? EDIT_EOF : edit_byte(&edit, key);
-		if (event == EDIT_CANCELLED)
+		if (event == EDIT_CANCELLED) {
+			(void)interrupt_take(); // the key was the interrupt
 			edit_start(&edit, prompt, screen_width());
+		}
 	}
 	terminal_mode(false);
 	if (event == EDIT_EOF)

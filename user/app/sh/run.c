@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Running a parsed line. A pipeline is a job: its processes share a group when the shell does job control, so that
- * Ctrl-C, which vm delivers to the foreground group, ends the job and leaves the shell. While nothing runs, no group is
- * in the foreground.
+ * Ctrl-C, which vm delivers to the foreground group, ends the job and leaves the shell. A job comes to the foreground
+ * when all its processes are there: vm keeps what was typed before, and no process misses it. While nothing runs, no
+ * group is in the foreground.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -14,6 +15,9 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <abi/stubs.h>
+#include <abi/vm_client.h>
 
 #include "sh.h"
 
@@ -204,6 +208,13 @@ static void foreground(pid_t group)
 		tcsetpgrp(STDIN_FILENO, group);
 }
 
+bool interrupt_take(void)
+{
+	u64 interrupted = 0;
+
+	return shell.jobs && !vm_foreground(SLOT_VM, NO_GROUP, &interrupted) && interrupted;
+}
+
 static int status_of(int word, pid_t pid, const char *name)
 {
 	if (!WIFSIGNALED(word))
@@ -279,8 +290,6 @@ static int run_processes(const struct command *command)
 			failed = true;
 		} else {
 			pids[count++] = pid;
-			if (count == 1)
-				foreground(pid);
 		}
 		if (in >= 0)
 			close(in);
@@ -294,8 +303,11 @@ static int run_processes(const struct command *command)
 		message("a pipeline has at most %d commands", PIPELINE_MAX);
 		failed = true;
 	}
+	if (count)
+		foreground(pids[0]);
 	status = job_wait(pids, count, name);
-	foreground(NO_GROUP);
+	if (interrupt_take())
+		shell.interrupted = true;
 	return failed ? 1 : status;
 }
 

@@ -28,6 +28,7 @@ void run_lists(const struct list *lists);
 bool run_file(const char *path); // the lines of a script; false: cannot be read, errno says why
 void jobs_reap(void);            // tell of background jobs that have ended
 void jobs_wait(void);
+bool interrupt_take(void); // did a Ctrl-C find no job? It is ours now, and nobody is in the foreground
 void message(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 // builtin.c: the function for a name; NULL: not a builtin. Answers its status.

@@ -142,6 +142,9 @@ void line_mode(struct line *l, u32 mode)
 		for (u32 i = 0; i < l->len && item_put(l, l->edit[i]);)
 			i++;
 		l->len = 0;
+	} else if (l->mode & CONSOLE_RAW && l->head != l->tail && l->item[l->head % INPUT_ITEMS] == CTRL('C')) {
+		// the raw reader stopped before it saw it: it is vm's alone, and no input
+		l->head++;
 	}
 	l->mode = mode;
 }

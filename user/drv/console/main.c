@@ -57,10 +57,10 @@ static void input_move(void)
 	while (uart_receive(&key)) {
 		if (!line_key(&line, key, &output))
 			continue;
-		// vm kills the foreground group. A shell that edits a line in raw mode belongs to no such group and
-		// gets the key
+		// vm kills the foreground group, or keeps the interrupt for it. A shell that edits a line in raw mode
+		// belongs to no such group and gets the key
 		(void)ipc_notify(SLOT_VM_NOTIFY, VM_NOTIFY_INTERRUPT);
-		if (line.mode & CONSOLE_RAW && readers.head)
+		if (line.mode & CONSOLE_RAW)
 			line_push(&line, key);
 	}
 }

@@ -218,11 +218,30 @@ static bool running(u32 slot)
 	return vms->proc[slot].state == PROC_RUN;
 }
 
-void proc_kill_group(u32 group, u32 sig)
+static void foreground_set(u32 group, bool interrupted)
 {
-	for (u32 slot = 1; slot < PROCS && group; slot++)
-		if (running(slot) && vms->proc[slot].group == group && slot != vms->globals.first)
-			proc_end(&procs[slot], sig);
+	struct vm_globals globals = vms->globals;
+
+	globals.foreground = group;
+	globals.interrupted = interrupted;
+	record_stage(&vms->globals, &globals, sizeof(globals));
+	record_commit();
+}
+
+// The foreground group ends. One that a shell is still forking does not exist yet, or is empty just now: then the
+// interrupt is kept until there is one.
+void proc_interrupt(void)
+{
+	u32 group = vms->globals.foreground;
+	bool found = false;
+
+	for (u32 slot = 1; slot < PROCS && group; slot++) {
+		if (!running(slot) || vms->proc[slot].group != group || slot == vms->globals.first)
+			continue;
+		proc_end(&procs[slot], KILL_INT);
+		found = true;
+	}
+	foreground_set(group, !found);
 }
 
 err_t vm_op_exit(struct request *rq, u64 status)
@@ -343,15 +362,15 @@ err_t vm_op_setgroup(struct request *rq, u64 pid, u64 group)
 	return 0;
 }
 
-err_t vm_op_foreground(struct request *rq, u64 group)
+err_t vm_op_foreground(struct request *rq, u64 group, u64 *out_interrupted)
 {
-	struct vm_globals globals = vms->globals;
+	bool kept = vms->globals.interrupted;
 
-	(void)rq;
 	if (group > PID_MAX)
 		return -ERR_INVAL;
-	globals.foreground = (u32)group;
-	record_stage(&vms->globals, &globals, sizeof(globals));
-	record_commit();
-	return 0;
+	foreground_set((u32)group, kept && group);
+	*out_interrupted = kept && !group;
+	if (kept && group)
+		proc_interrupt();
+	return badge_slot(rq->badge) && !running((u32)badge_slot(rq->badge)) ? PARKED : 0;
 }

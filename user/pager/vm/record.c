@@ -11,7 +11,7 @@
 
 #include <base/log.h>
 
-#define STATE_VERSION 2
+#define STATE_VERSION 3
 
 struct state vm_segment;
 struct vm_state *vms;

@@ -46,10 +46,8 @@ void vm_request(struct request *rq)
 
 void vm_notified(u64 bits)
 {
-	u32 group = vms->globals.foreground;
-
-	if (bits & VM_NOTIFY_INTERRUPT && group)
-		proc_kill_group(group, KILL_INT);
+	if (bits & VM_NOTIFY_INTERRUPT)
+		proc_interrupt();
 }
 
 static err_t zero_page_make(void)

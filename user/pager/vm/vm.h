@@ -123,7 +123,9 @@ struct vm_globals {
 	u32 next_pid;
 	u32 next_object;
 	u32 foreground;  // group that Ctrl-C ends
+	u32 interrupted; // a Ctrl-C found nobody and waits for the next group
 	u32 first;       // slot of the first process, 0 none yet
+	u32 spare;
 	frame_t archive; // reference of the boot archive's first frame
 	u64 archive_pages;
 	frame_t zero; // the zero page
@@ -298,7 +300,7 @@ void proc_discard(struct proc *p);                             // a NEW one
 void proc_commit(struct proc *p);                              // NEW -> RUN
 struct proc *proc_by_pid(u64 pid) must_check;
 void proc_end(struct proc *p, u32 status); // RUN -> ZOMBIE or FREE; its thread never returns
-void proc_kill_group(u32 group, u32 sig);
+void proc_interrupt(void);                 // Ctrl-C
 void proc_recover(void);
 const char *proc_name(const struct proc *p);
 

@@ -130,7 +130,7 @@ int ioctl(int fd, unsigned long request, void *argument)
 
 int tcsetpgrp(int fd, pid_t group)
 {
-	return isatty(fd) ? rt_result(vm_foreground(SLOT_VM, group)) : -1;
+	return isatty(fd) ? rt_result(vm_foreground(SLOT_VM, group, NULL)) : -1;
 }
 
 char *ttyname(int fd)

@@ -1,12 +1,25 @@
 // SPDX-License-Identifier: MIT
 // Processes: fork, wait, groups, and who is who.
+#include <abi/abi_names.h>
 #include <errno.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "rt.h"
 
 int rt_pid;
+
+// The child has come without its descriptors (files was restarted in between): it must not go on as if it had them.
+// Its parent reads the status, and whoever watches the console why. What stdio holds is the parent's to write.
+static _Noreturn __attribute__((cold)) void child_without_files(err_t err)
+{
+	const char *const part[] = { rt_name, ": fork: the child ends, it has no descriptors: ", err_text(err), "\n" };
+
+	for (u32 i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+		rt_console_write(part[i], strlen(part[i]));
+	_exit(127);
+}
 
 /*
  * files takes a snapshot of the descriptors before the child exists; the child picks it up by its token. If there is no
@@ -21,12 +34,14 @@ pid_t fork(void)
 		return rt_fail(err);
 	err = vm_fork(SLOT_VM, &pid);
 	if (err) {
-		files_fork_attach(SLOT_FILES, token);
+		(void)files_fork_attach(SLOT_FILES, token); /* NOENT: files has dropped it already */
 		return rt_fail(err);
 	}
 	if (pid == 0) {
 		rt_pid = 0;
-		files_fork_attach(SLOT_FILES, token);
+		err = files_fork_attach(SLOT_FILES, token);
+		if (err)
+			child_without_files(err);
 	}
 	return pid;
 }
