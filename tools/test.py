@@ -22,13 +22,13 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
-from run import session, trace  # noqa: E402
+from run import disk, session, trace  # noqa: E402
 from run.machine import ARCHITECTURES, ROOT, Settings, UsageError  # noqa: E402
 
 SELF_CHECK = r"^jjok: self-check: ok\b"
 ALWAYS_BAD = r"^(jjok: )?panic:"
 FIELDS = {"about", "cmd", "type", "modes", "mem", "append", "smp", "timeout", "expect", "reject", "status", "icount",
-          "root", "cc", "trace"}
+          "root", "cc", "trace", "swap", "disk-throttle", "disk-errors"}
 HOST_TIMEOUT = 600
 LOG_TAIL = 25
 
@@ -150,8 +150,12 @@ def boots(path, defaults, logs):
         root = one(spec, "root", "")
         settings = dataclasses.replace(defaults, mode=mode, mem=mem, smp=one(spec, "smp", "1"),
                                        append=" ".join(["check=1", *spec.get("append", [])]),
-                                       icount=one(spec, "icount", "no") == "yes", root=root and str(ROOT / root))
+                                       icount=one(spec, "icount", "no") == "yes", root=root and str(ROOT / root),
+                                       swap=",".join(spec.get("swap", [])),
+                                       disk_throttle=" ".join(spec.get("disk-throttle", [])),
+                                       disk_errors=tuple(spec.get("disk-errors", [])))
         settings.check()
+        disk.check(settings)
         name = f"system/{path.stem} {mode} {mem}"
         yield name, boot_run, (name, spec, settings, logs / (name.replace("/", "-").replace(" ", "-") + ".log"))
 
@@ -209,7 +213,6 @@ def main():
     parser.add_argument("host_tests", nargs="*")
     options = parser.parse_args()
     defaults = Settings.from_environment()
-    defaults.swap = ""
     logs = defaults.out.parent / "test"
     logs.mkdir(parents=True, exist_ok=True)
     jobs = list(host_jobs(options.host_tests, options.quick, logs))

@@ -56,7 +56,7 @@ bool ring_put(struct ring *ring, const u64 *record)
 	return true;
 }
 
-bool ring_take(struct ring *ring, u64 *record)
+bool ring_look(struct ring *ring, u64 *record)
 {
 	struct ring_shared *shared = ring->shared;
 	u32 head = __atomic_load_n(&shared->head, __ATOMIC_ACQUIRE);
@@ -73,8 +73,20 @@ bool ring_take(struct ring *ring, u64 *record)
 	const u64 *slot = ring_record(ring, ring->position);
 	for (u32 i = 0; i < ring->words; i++)
 		record[i] = slot[i];
+	return true;
+}
+
+void ring_drop(struct ring *ring)
+{
 	ring->position++;
-	__atomic_store_n(&shared->tail, ring->position, __ATOMIC_RELEASE);
+	__atomic_store_n(&ring->shared->tail, ring->position, __ATOMIC_RELEASE);
+}
+
+bool ring_take(struct ring *ring, u64 *record)
+{
+	if (!ring_look(ring, record))
+		return false;
+	ring_drop(ring);
 	return true;
 }
 

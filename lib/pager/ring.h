@@ -51,5 +51,9 @@ static inline u32 ring_room(const struct ring *ring)
 }
 // false: empty.
 bool ring_take(struct ring *ring, u64 *record) must_check;
+// The two halves of ring_take, for a consumer that must know of a record before it is gone from the ring. ring_drop may
+// follow only a ring_look that said true.
+bool ring_look(struct ring *ring, u64 *record) must_check;
+void ring_drop(struct ring *ring);
 // true, once per loss: records were dropped, rescan. To be asked before the records that follow are taken.
 bool ring_overflowed(struct ring *ring) must_check;

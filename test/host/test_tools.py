@@ -17,7 +17,7 @@ import fetch  # noqa: E402
 import lint  # noqa: E402
 import mkarchive  # noqa: E402
 import test as test_runner  # noqa: E402
-from run import session, trace  # noqa: E402
+from run import disk, session, trace  # noqa: E402
 from run.machine import Settings, UsageError, memory_bytes, qemu_command  # noqa: E402
 
 
@@ -87,7 +87,7 @@ class MachineTest(unittest.TestCase):
                 memory_bytes(text)
 
     def test_settings_refuse_with_words(self):
-        for change in ({"arch": "vax"}, {"mode": "sv32"}, {"smp": "0"}, {"smp": "x"}, {"mem": "1M"}, {"swap": "1G"}):
+        for change in ({"arch": "vax"}, {"mode": "sv32"}, {"smp": "0"}, {"smp": "x"}, {"mem": "1M"}):
             settings = Settings(**change)
             with self.assertRaises(UsageError, msg=change):
                 settings.check()
@@ -102,6 +102,38 @@ class MachineTest(unittest.TestCase):
     def test_trace_arguments_leave_the_callers_alone(self):
         words = trace.arguments_for(Settings(mem="64M", append="trace=3 a=b")).split()
         self.assertEqual(words, ["trace=3", "a=b", "trace_ring=2097152", "trace_wait=1"])
+
+
+class DiskTest(unittest.TestCase):
+    def test_an_image_is_made_as_mkswap_makes_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            command = disk.arguments(Settings(swap="1M,256K"), folder)
+            self.assertEqual([os.path.getsize(f"{folder}/swap{n}") for n in (0, 1)], [1 << 20, 256 << 10])
+            with open(f"{folder}/swap0", "rb") as file:
+                page = file.read(4096)
+        self.assertEqual(page[-10:], b"SWAPSPACE2")
+        version, last_page, bad_pages = struct.unpack_from("<3I", page, 1024)
+        self.assertEqual((version, last_page, bad_pages), (1, 255, 0))
+        self.assertEqual(command.count("-device"), 2)
+        self.assertEqual(disk.arguments(Settings(), "/x"), [])
+
+    def test_slow_and_bad_disks(self):
+        with tempfile.NamedTemporaryFile(suffix=",x") as image:
+            settings = Settings(swap=image.name.replace(",", ""), disk_throttle="iops=100 bps=1M",
+                                disk_errors=("write sector 8 once", "read errno 28"))
+            drive = disk.drive_options(settings, 1, image.name, False)[1]
+        self.assertTrue(drive.endswith("throttling.iops-total=100,throttling.bps-total=1048576"))
+        self.assertIn("inject-error.0.iotype=write,file.inject-error.0.errno=5,file.inject-error.0.sector=8,file.inject-error.0.once=on",
+                      drive)
+        self.assertIn("inject-error.1.iotype=read,file.inject-error.1.errno=28,throttling", drive)
+        self.assertIn(",,x", drive)
+        self.assertIn("id=vdb", drive)
+
+    def test_refuses_with_words(self):
+        for change in ({"swap": "1K"}, {"swap": "/no/such/image"}, {"swap": "64M,huge"}, {"disk_throttle": "iops=1"},
+                       {"swap": "1M", "disk_throttle": "speed=1"}, {"swap": "1M", "disk_errors": ("write sector x",)}):
+            with self.assertRaises(UsageError, msg=change):
+                disk.check(Settings(**change))
 
 
 class SessionTest(unittest.TestCase):

@@ -5,15 +5,18 @@ import signal
 import subprocess
 import tempfile
 
+from run import disk
 from run.machine import ROOT, qemu_command
 from run.session import archive_pack
 
 
 def run(settings, commands):
     log = settings.out / "debug-console.log"
+    disk.check(settings)
     with tempfile.TemporaryDirectory(prefix="jjok-") as directory:
         archive = archive_pack(settings, directory, commands)
-        qemu = [*qemu_command(settings, archive), "-S", "-gdb", "stdio", "-serial", f"file:{log}", "-monitor", "none"]
+        qemu = [*qemu_command(settings, archive), *disk.arguments(settings, directory), "-S",
+                "-gdb", "stdio", "-serial", f"file:{log}", "-monitor", "none"]
         print(f"jjok: the guest's console goes to {log}")
         gdb = ["gdb-multiarch", "-q", "-x", str(ROOT / "tools/gdb/jjok.gdb")]
         for extension in sorted((ROOT / "tools/gdb").glob("*.py")):

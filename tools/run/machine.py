@@ -45,6 +45,8 @@ class Settings:
     append: str = ""
     build: str = "build"
     icount: bool = False
+    disk_throttle: str = ""
+    disk_errors: tuple = ()
 
     @classmethod
     def from_environment(cls):
@@ -63,8 +65,6 @@ class Settings:
             raise UsageError(f"SMP={self.smp}: 1 to 8 harts")
         if memory_bytes(self.mem) < 16 << 20:
             raise UsageError(f"MEM={self.mem}: the machine starts with 16M or more")
-        if self.swap:
-            raise UsageError("SWAP=: there is no swap device yet (see CAVEATS.md); run without it")
         if not self.kernel.is_file():
             raise UsageError(f"{self.kernel} is missing; run `make` first")
 

@@ -20,6 +20,7 @@ import time
 import tty
 
 import mkarchive
+from run import disk
 from run.machine import qemu_command
 
 KEY_STOP = b"\x1d"  # Ctrl-]
@@ -191,10 +192,11 @@ def run(command, sink=None, interactive=False, typist=None, timeout=None, show_f
 
 
 def run_settings(settings, commands, ram_file=None, **how):
-    """Packs the archive and runs the machine that the settings describe."""
+    """Packs the archive, makes the disks and runs the machine that the settings describe."""
+    disk.check(settings)
     with tempfile.TemporaryDirectory(prefix="jjok-") as directory:
         archive = archive_pack(settings, directory, commands)
-        return run(qemu_command(settings, archive, ram_file), **how)
+        return run(qemu_command(settings, archive, ram_file) + disk.arguments(settings, directory), **how)
 
 
 def report(ending):

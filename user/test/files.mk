@@ -7,3 +7,8 @@ $(foreach t,$(TESTS_GUEST),$(eval $(t)_SRCS := user/test/$(t).c user/test/check.
 SERVERS += kfuzz
 kfuzz_SRCS := $(addprefix user/test/kfuzz/,main.c calls.c world.c inject.c) user/test/lab/lab.c
 GUEST_FILES += user/test/kfuzz.manifest:/etc/kfuzz.manifest
+
+# blktest: a client of the disk driver.
+SERVERS += blktest
+blktest_SRCS := user/test/blktest/main.c user/test/lab/lab.c
+GUEST_FILES += user/test/blk.manifest:/etc/blk.manifest
