@@ -3,7 +3,8 @@
 //
 // Two passes. First the tables: when one cannot be had, those that were made go back and nothing has happened. Then the
 // entries, one after the other, up to the first error: for each, the conditions on the old entry, then the frame's
-// content, then the entry and the counts.
+// content, then the entry and the counts. A list may have holes (reference 0): their pages are passed over, so that
+// areas with guard pages between them are mapped by one call.
 #include <mm/pgtable.h>
 
 #define MAP_CONDITIONS (MAP_IF_EMPTY | MAP_IF_TOKEN | MAP_IF_SAME)
@@ -13,6 +14,7 @@
 // With any of these, or while tracing, an entry is not plain and takes the long way.
 #define MAP_SPECIAL (MAP_COPY | MAP_IF_SAME | MAP_IF_EXCLUSIVE | MAP_HELD)
 
+#define WORK_HOLE  30
 #define WORK_PLAIN 50
 #define WORK_SLOW  340
 #define WORK_ZERO  560
@@ -26,6 +28,7 @@ struct mapper {
 	struct page *source; // MAP_COPY, MAP_IF_SAME
 	bool plain, traced;
 	u64 filled; // frames zeroed or copied so far
+	u64 holes;
 	s64 work;
 	s64 fresh;  // entries that were empty, of the table at hand
 	s64 leaves; // leaves and held entries that came to it
@@ -191,6 +194,11 @@ static err_t map_table(struct mapper *m, pte_t *slot, vaddr_t va, const u64 *lis
 			plain++;
 			continue;
 		}
+		if (list && !ref) {
+			m->holes++;
+			m->work -= WORK_HOLE;
+			continue;
+		}
 		m->work -= (plain - counted) * WORK_PLAIN;
 		counted = plain;
 		err = map_one(m, slot + i, va + i * PAGE_SIZE, ref, index + i);
@@ -236,7 +244,8 @@ static err_t map_range(struct mapper *m, const struct map_request *rq, u64 *done
 		const u64 *list = rq->list ? rq->list + i : NULL;
 		err = map_table(m, pt_slot(m->as, va, 0), va, list, rq->frame + i, n, rq->word1 + i, done);
 	}
-	if (err)
+	// A table that got nothing but holes is as superfluous as one that an error left empty.
+	if (err || m->holes)
 		map_prune_range(m, rq->va, end);
 	return err;
 }

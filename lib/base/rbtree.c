@@ -14,8 +14,17 @@ void rb_update(struct rb_tree *tree, struct rb_node *node)
 {
 	if (!tree->update)
 		return;
-	for (; node; node = node->parent)
-		tree->update(node);
+	while (node && tree->update(node))
+		node = node->parent;
+}
+
+// A node that came to its place: what those above it know is not its cached value, so they are looked at in any case.
+static void update_placed(struct rb_tree *tree, struct rb_node *node)
+{
+	if (!tree->update)
+		return;
+	(void)tree->update(node);
+	rb_update(tree, node->parent);
 }
 
 static void replace_child(struct rb_tree *tree, struct rb_node *parent, struct rb_node *old, struct rb_node *new)
@@ -47,8 +56,8 @@ static void rotate(struct rb_tree *tree, struct rb_node *node, bool left)
 		inner->parent = node;
 	node->parent = up;
 	if (tree->update) {
-		tree->update(node);
-		tree->update(up);
+		(void)tree->update(node);
+		(void)tree->update(up);
 	}
 }
 
@@ -81,7 +90,7 @@ void rb_insert(struct rb_tree *tree, struct rb_node *node, struct rb_node *paren
 	assert(!*link);
 	*node = (struct rb_node){ .parent = parent, .red = true };
 	*link = node;
-	rb_update(tree, node);
+	update_placed(tree, node);
 	insert_rebalance(tree, node);
 }
 
@@ -141,7 +150,9 @@ static void remove_inner(struct rb_tree *tree, struct rb_node *node)
 	next->left = node->left;
 	next->left->parent = next;
 	next->red = node->red;
-	rb_update(tree, parent);
+	if (parent != next)
+		rb_update(tree, parent);
+	update_placed(tree, next);
 	if (black)
 		remove_rebalance(tree, child, parent);
 }

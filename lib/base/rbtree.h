@@ -11,8 +11,9 @@
 //	}
 //	rb_insert(tree, node, parent, link);
 //
-// `update` (NULL: not augmented) recomputes one node's cached value from the node and its two children. rb_insert and
-// rb_remove call it where needed; whoever changes what the value is computed from calls rb_update.
+// `update` (NULL: not augmented) recomputes one node's cached value from the node and its two children, and says
+// whether it changed: where it did not, the nodes above need no look. rb_insert and rb_remove call it where needed;
+// whoever changes what the value is computed from calls rb_update.
 #pragma once
 
 #include <lib/base/list.h> // container_of
@@ -24,12 +25,12 @@ struct rb_node {
 
 struct rb_tree {
 	struct rb_node *root;
-	void (*update)(struct rb_node *node);
+	bool (*update)(struct rb_node *node);
 };
 
 void rb_insert(struct rb_tree *tree, struct rb_node *node, struct rb_node *parent, struct rb_node **link);
 void rb_remove(struct rb_tree *tree, struct rb_node *node);
-// The node's cached value may have changed: recompute it and those above it.
+// The node's cached value may have changed: recompute it and those above it, as far as it matters.
 void rb_update(struct rb_tree *tree, struct rb_node *node);
 // In order; NULL at the end.
 struct rb_node *rb_first(const struct rb_tree *tree);

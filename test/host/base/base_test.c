@@ -123,13 +123,14 @@ static void test_fmt(void)
 	assert(base_snprintf(text, sizeof(text), "%s", (char *)NULL) == 6 && !strcmp(text, "(null)"));
 }
 
-// ---- tree: keys 0 .. NODES-1 present or not; each node caches the number of nodes below it
+// ---- tree: keys 0 .. NODES-1 present or not; each node caches the number of nodes below it and their largest weight
 
 #define NODES 200
 
 struct item {
 	struct rb_node node;
 	u64 key, count;
+	u64 weight, max; // own, and the largest below: a value that mostly stays
 };
 
 static struct item item[NODES];
@@ -141,9 +142,24 @@ static u64 count_of(const struct rb_node *node)
 	return node ? rb_entry(node, struct item, node)->count : 0;
 }
 
-static void item_update(struct rb_node *node)
+static u64 max_of(const struct rb_node *node)
 {
-	rb_entry(node, struct item, node)->count = 1 + count_of(node->left) + count_of(node->right);
+	return node ? rb_entry(node, struct item, node)->max : 0;
+}
+
+static bool item_update(struct rb_node *node)
+{
+	struct item *it = rb_entry(node, struct item, node);
+	u64 count = 1 + count_of(node->left) + count_of(node->right);
+	u64 max = it->weight;
+
+	max = max > max_of(node->left) ? max : max_of(node->left);
+	max = max > max_of(node->right) ? max : max_of(node->right);
+	if (it->count == count && it->max == max)
+		return false;
+	it->count = count;
+	it->max = max;
+	return true;
 }
 
 static void item_insert(u64 key)
@@ -154,6 +170,7 @@ static void item_insert(u64 key)
 		link = key < rb_entry(parent, struct item, node)->key ? &parent->left : &parent->right;
 	}
 	item[key].key = key;
+	item[key].weight = rnd(8);
 	rb_insert(&tree, &item[key].node, parent, link);
 }
 
@@ -164,6 +181,9 @@ static u32 tree_check(const struct rb_node *node, const struct rb_node *parent)
 		return 1;
 	assert(node->parent == parent && !(node->red && parent && parent->red));
 	assert(count_of(node) == 1 + count_of(node->left) + count_of(node->right));
+	u64 weight = rb_entry(node, struct item, node)->weight, max = max_of(node);
+	assert(max >= weight && max >= max_of(node->left) && max >= max_of(node->right) &&
+	       (max == weight || max == max_of(node->left) || max == max_of(node->right)));
 	u32 left = tree_check(node->left, node), right = tree_check(node->right, node);
 	assert(left == right);
 	return left + !node->red;
@@ -198,7 +218,11 @@ static void test_tree(void)
 				item_insert(key);
 			else if (!grow && present[key])
 				rb_remove(&tree, &item[key].node);
-			else
+			else if (augmented && present[key]) {
+				item[key].weight = rnd(8);
+				rb_update(&tree, &item[key].node);
+				grow = true;
+			} else
 				continue;
 			present[key] = grow;
 			if (augmented)

@@ -654,11 +654,44 @@ static void test_progress(void)
 	assert(user.usage == 0 && mm_check() == 0);
 }
 
+// ---- lists with holes: what lies there stays, and no table is made for holes alone
+
+static void test_holes(void)
+{
+	vaddr_t va = MIB2 - 2 * PAGE_SIZE;
+	frame_t a = frame_new(&user, 0), b = frame_new(&user, 0);
+	u64 list[4] = { a, 0, 0, 0 }, done;
+	struct map_request rq = { .va = va,
+				  .pool = &user,
+				  .count = 4,
+				  .list = list,
+				  .flags = PROT_READ | MAP_IF_EMPTY,
+				  .window = WINDOW_ANY };
+	assert(!aspace_map(as, &rq, &done) && done == 4);
+	u64 tables = as->tables;
+	assert(as->leaves == 1 && page_of(a)->mapcount == 1 && !aspace_slot(as, MIB2) && mm_check() == 0);
+	rq.list = (u64[]){ 0, 0, b, 0 };
+	assert(!aspace_map(as, &rq, &done) && done == 4 && as->leaves == 2 && as->tables == tables + 1);
+	rq.list = (u64[]){ 0, b, 0, a };
+	rq.flags |= MAP_ZERO;
+	assert(aspace_map(as, &rq, &done) == -ERR_BUSY && done == 1); // ZERO of a mapped frame
+	rq.flags = PROT_READ;
+	rq.list = (u64[]){ 0, 0, 0, b + (1ul << 32) };
+	assert(aspace_map(as, &rq, &done) == -ERR_STALE && done == 3 && as->leaves == 2 && mm_check() == 0);
+	assert(map_one(as, va, &user, 0, PROT_READ) == -ERR_STALE); // one frame, or a run, has no holes
+	rq.list = NULL;
+	rq.count = 2;
+	rq.flags |= MAP_RUN;
+	assert(aspace_map(as, &rq, &done) == -ERR_STALE && !done);
+	unmap_all(as, UNMAP_FREE);
+	assert(user.usage == 0);
+}
+
 int main(void)
 {
-	static void (*const test[])(
-		void) = { test_windows, test_bounds,   test_map_arguments, test_nomem,      test_fault, test_walk,
-			  test_device,  test_progress, test_strip,         test_evict_many, test_age };
+	static void (*const test[])(void) = { test_windows, test_bounds,     test_map_arguments, test_nomem,
+					      test_fault,   test_walk,       test_device,        test_progress,
+					      test_strip,   test_evict_many, test_age,           test_holes };
 	for (u32 levels = 3; levels <= 5; levels++) {
 		for (u32 i = 0; i < sizeof(test) / sizeof(test[0]); i++) {
 			boot(levels);
