@@ -4,12 +4,11 @@
 #include "port.h"
 
 #define PIT_HZ         1193182
-#define PIT_CHANNEL2   0x42
+#define PIT_CHANNEL0   0x40
 #define PIT_COMMAND    0x43
-#define PIT_ONESHOT2   0xb0 // channel 2, low and high byte, mode 0: output goes up at the end
-#define PIT_GATE       0x61
-#define GATE_ON        0x01
-#define GATE_OUT       0x20
+#define PIT_ONESHOT    0x30 // channel 0, low and high byte, mode 0: counts down once
+#define PIT_LATCH      0x00 // channel 0
+#define PIT_COUNT_MAX  0xffff
 #define CALIBRATE_TICK 2386 // 2 ms
 #define LAPIC_BY_128   0x0a
 #define LAPIC_MASKED   0x10000
@@ -17,11 +16,17 @@
 
 static u64 lapic_hz; // of the divided clock
 
-// The frequency that `counted` in CALIBRATE_TICK ticks of the PIT shows, to three digits: what is measured is not
-// better.
-static u64 frequency(u64 counted)
+static u32 pit_count(void)
 {
-	u64 hz = counted * PIT_HZ / CALIBRATE_TICK, unit = 1;
+	arch_port_out(PIT_COMMAND, 1, PIT_LATCH);
+	u32 low = arch_port_in(PIT_CHANNEL0, 1);
+	return low | arch_port_in(PIT_CHANNEL0, 1) << 8;
+}
+
+// The frequency that `counted` in `ticks` of the PIT shows, to three digits: what is measured is not better.
+static u64 frequency(u64 counted, u32 ticks)
+{
+	u64 hz = counted * PIT_HZ / ticks, unit = 1;
 	while (hz / unit >= 1000)
 		unit *= 10;
 	return (hz + unit / 2) / unit * unit;
@@ -29,21 +34,21 @@ static u64 frequency(u64 counted)
 
 static void calibrate(void)
 {
-	u32 gate = arch_port_in(PIT_GATE, 1) & ~3u;
-	arch_port_out(PIT_GATE, 1, gate);
-	arch_port_out(PIT_COMMAND, 1, PIT_ONESHOT2);
-	arch_port_out(PIT_CHANNEL2, 1, CALIBRATE_TICK & 0xff);
-	arch_port_out(PIT_CHANNEL2, 1, CALIBRATE_TICK >> 8);
+	arch_port_out(PIT_COMMAND, 1, PIT_ONESHOT);
+	arch_port_out(PIT_CHANNEL0, 1, PIT_COUNT_MAX & 0xff);
+	arch_port_out(PIT_CHANNEL0, 1, PIT_COUNT_MAX >> 8);
+	u32 first = pit_count(), last;
 	lapic_write(LAPIC_COUNT, COUNT_MAX);
-	arch_port_out(PIT_GATE, 1, gate | GATE_ON);
 	u64 start = arch_time();
-	while (!(arch_port_in(PIT_GATE, 1) & GATE_OUT))
-		arch_relax();
+	do
+		last = pit_count();
+	while (last <= first && first - last < CALIBRATE_TICK);
 	u64 end = arch_time();
 	u32 left = lapic_read(LAPIC_CURRENT);
-	arch_port_out(PIT_GATE, 1, gate);
-	x86_machine.timer_hz = frequency(end - start);
-	lapic_hz = frequency(COUNT_MAX - left);
+	if (last >= first)
+		early_fatal("the PIT (ports 40 to 43) does not count: this machine has no clock of known frequency");
+	x86_machine.timer_hz = frequency(end - start, first - last);
+	lapic_hz = frequency(COUNT_MAX - left, first - last);
 }
 
 void timer_init(void)
