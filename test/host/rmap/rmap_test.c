@@ -49,6 +49,7 @@ static struct frame_view table[FRAMES];
 static struct frames frames = { .table = table, .first = 1, .end = FRAMES };
 static u32 pte[PROCS_MAX][PAGES]; // frame number, 0 none
 static bool alive[PROCS_MAX];
+static u32 records_end = 1;
 static u32 next_object = 1, next_frame = 1;
 
 static struct rmap rmap;
@@ -83,14 +84,16 @@ static u32 record_new(void)
 {
 	u32 i = 1 + (u32)rnd(200);
 
-	while (i < RMAP_VMAS && records[i].kind != VMA_FREE)
+	while (i < RMAP_VMAS - 1 && records[i].kind != VMA_FREE)
 		i++;
-	return i < RMAP_VMAS ? i : 0;
+	if (i >= records_end)
+		records_end = i + 1;
+	return i < RMAP_VMAS - 1 ? i : 0;
 }
 
 static u32 vma_at(u32 p, u64 page)
 {
-	for (u32 i = 1; i < 4096; i++)
+	for (u32 i = 1; i < records_end; i++)
 		if (records[i].kind != VMA_FREE && records[i].owner == p && records[i].start <= page &&
 		    page < records[i].end)
 			return i;
@@ -111,7 +114,7 @@ static void pte_clear(u32 p, u64 page)
 
 static void unmap(u32 p, u64 from, u64 to)
 {
-	for (u32 i = 1; i < 4096; i++) {
+	for (u32 i = 1; i < records_end; i++) {
 		struct vma v = records[i];
 
 		if (v.kind == VMA_FREE || v.owner != p || v.start >= to || v.end <= from)
@@ -195,7 +198,7 @@ static void ask(u32 pfn)
 		EXPECT(err == -ERR_NOENT && !table[pfn].mapcount);
 		return;
 	}
-	for (u32 i = 1; i < 4096; i++) {
+	for (u32 i = 1; i < records_end; i++) {
 		if (!could_hold(&records[i], table[pfn].word0, table[pfn].word1))
 			continue;
 		expected++;
@@ -268,7 +271,7 @@ static void do_fork(u32 p)
 		return;
 	alive[child] = true;
 	share.aspace[child] = 1000 + child;
-	for (u32 i = 1; i < 4096; i++) {
+	for (u32 i = 1; i < records_end; i++) {
 		struct vma v = records[i];
 		u32 k;
 
@@ -327,19 +330,20 @@ static void step(void)
 		do_mmap(p);
 		break;
 	case 2 ... 8:
-		do_touch(p);
+		for (u32 i = 0; i < 4; i++)
+			do_touch(p);
 		break;
 	case 9:
 		do_fork(p);
 		break;
 	case 10:
-		unmap(p, p % PAGES, p % PAGES + rnd(PAGES - p));
+		unmap(p, p, p + rnd(rnd(8) ? 6 : PAGES - p));
 		break;
 	case 11 ... 12:
 		do_mremap(p);
 		break;
 	case 13:
-		if (!rnd(4))
+		if (!rnd(8))
 			do_exit(p);
 		break;
 	case 14: /* a successor */
