@@ -33,10 +33,25 @@ static void unmap_run_free(struct unmap *op)
 	op->run = op->run_end = NULL;
 }
 
-static always_inline void unmap_free(struct unmap *op, struct page *page, const struct pool *pool)
+// A frame that was mapped for the last time and has its content in a swap slot too is for the keeper of the slot to
+// free.
+static void unmap_kept(struct unmap *op, struct page *page, const struct pool *pool, vaddr_t va)
 {
-	if (!page_freeable(page, pool))
+	if (!(op->flags & UNMAP_TOKENS) || page->mapcount || page->pool != pool->id || !(page->marks & PAGE_SWAPCACHE))
 		return;
+	if (op->r->tokens == BATCH)
+		return; // under a large entry; nobody puts frames of the swap cache there
+	op->list[2 * op->r->tokens] = frame_ref(page);
+	op->list[2 * op->r->tokens + 1] = va | UNMAP_FRAME;
+	op->r->tokens++;
+}
+
+static always_inline void unmap_free(struct unmap *op, struct page *page, const struct pool *pool, vaddr_t va)
+{
+	if (!page_freeable(page, pool)) {
+		unmap_kept(op, page, pool, va);
+		return;
+	}
 	if (page != op->run_end) {
 		unmap_run_free(op);
 		op->run = page;
@@ -90,7 +105,7 @@ static vaddr_t unmap_span(struct unmap *op, const struct pt_span *span)
 		struct page *page = pte_page(old);
 		page_unmapped(page, pte_dirty(old), pte_young(old));
 		if (free_pool)
-			unmap_free(op, page, free_pool);
+			unmap_free(op, page, free_pool, span->va + (slot - span->slot) * PAGE_SIZE);
 	}
 	vaddr_t va = span->va + (slot - span->slot) * PAGE_SIZE;
 	op->r->removed += removed;
@@ -121,7 +136,7 @@ static void unmap_large(struct unmap *op, const struct pt_span *span)
 	const bool dirty = pte_dirty(old), young = pte_young(old);
 	for (u32 i = 0; i < PT_ENTRIES; i++) {
 		page_unmapped(page + i, dirty, young);
-		unmap_free(op, page + i, op->free_pool);
+		unmap_free(op, page + i, op->free_pool, span->va + i * PAGE_SIZE);
 	}
 }
 

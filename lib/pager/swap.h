@@ -80,13 +80,24 @@ static inline bool swap_put(struct swap *swap, u64 slot, u32 n)
 	return true;
 }
 
-// word0 of a frame that is mapped while it is in the swap cache, and back.
-static inline u64 swap_word0(u64 word0, u64 slot)
-{
-	return slot << SWAP_WORD_SHIFT | (word0 & ((1ul << SWAP_WORD_SHIFT) - 1));
-}
-
 static inline u64 swap_word0_slot(u64 word0)
 {
 	return word0 >> SWAP_WORD_SHIFT;
+}
+
+// A frame that unmap named with UNMAP_FRAME: nothing maps it any more. If no token is out either, it is reclaim's to
+// free.
+static inline void swap_left(struct swap *swap, frame_t frame)
+{
+	const struct frame_view *view = frame_of(swap->frames, frame);
+	u64 slot = view ? swap_word0_slot(view->word0) : 0;
+
+	if (swap_slot_valid(swap, slot) && !swap_count(swap, slot))
+		(void)ring_put(&swap->emptied, &slot);
+}
+
+// word0 of a frame that is mapped while it is in the swap cache.
+static inline u64 swap_word0(u64 word0, u64 slot)
+{
+	return slot << SWAP_WORD_SHIFT | (word0 & ((1ul << SWAP_WORD_SHIFT) - 1));
 }

@@ -263,6 +263,11 @@ static u32 unmap_pages(u32 s, u32 from, u32 n, u32 p, u64 flags, u64 token)
 		if (frees && !f->mapcount && f->pool == p && !f->pins && !f->swapcache) {
 			model_gone(pfn);
 			freed++;
+		} else if (frees && !f->mapcount && f->pool == p && f->swapcache && flags & UNMAP_TOKENS &&
+			   tokens < BATCH) {
+			CHECK(list[2 * tokens] == f->ref && list[2 * tokens + 1] == (page_va(from + i) | UNMAP_FRAME),
+			      "frame %lu of the list", tokens);
+			tokens++;
 		}
 		if (token)
 			*m = (struct page_model){ .kind = ENTRY_TOKEN, .token = token };

@@ -635,6 +635,23 @@ static void test_age(void)
 	assert(frame_mark(&user, frame, MARK_AGE, 0, 0, many[0], EVICT_PLACES + 1, out) == -ERR_INVAL);
 }
 
+// A frame that lies in a slot too is not freed by unmap, which says so instead.
+static void test_unmap_kept(void)
+{
+	struct window w = { .start = 0, .end = pt_user_limit(), .pool = &user };
+	frame_t frame = frame_new(&user, 0), other = frame_new(&user, 0);
+	u64 list[2 * BATCH], left, out[4], place[2] = { object_id(as), PAGE_SIZE };
+	struct unmap_result r;
+	assert(!aspace_set_window(as, 0, &w) && !map_one(as, PAGE_SIZE, &user, frame, PROT_READ));
+	assert(!map_one(as, 2 * PAGE_SIZE, &user, other, PROT_READ));
+	assert(!frame_evict(&user, frame, 9, place, 1, 0, &left) && !map_one(as, PAGE_SIZE, &user, frame, PROT_READ));
+	assert(!aspace_unmap(as, WINDOW_ANY, PAGE_SIZE, 2, &user, UNMAP_FREE | UNMAP_TOKENS, 0, list, &r));
+	assert(r.done == 2 && r.removed == 2 && r.freed == 1 && r.tokens == 1);
+	assert(list[0] == frame && list[1] == (PAGE_SIZE | UNMAP_FRAME) && page_of(frame)->state == PAGE_OWNED);
+	assert(!frame_mark(&user, frame, MARK_SWAPCACHE_CLEAR, 0, 0, NULL, 0, out) &&
+	       !frame_free(&user, frame, FREE_DISCARD) && mm_check() == 0);
+}
+
 // A call does bounded work and says how far it came.
 static void test_progress(void)
 {
@@ -689,9 +706,10 @@ static void test_holes(void)
 
 int main(void)
 {
-	static void (*const test[])(void) = { test_windows, test_bounds,     test_map_arguments, test_nomem,
-					      test_fault,   test_walk,       test_device,        test_progress,
-					      test_strip,   test_evict_many, test_age,           test_holes };
+	static void (*const test[])(void) = { test_windows,   test_bounds,     test_map_arguments, test_nomem,
+					      test_fault,     test_walk,       test_device,        test_progress,
+					      test_strip,     test_evict_many, test_age,           test_holes,
+					      test_unmap_kept };
 	for (u32 levels = 3; levels <= 5; levels++) {
 		for (u32 i = 0; i < sizeof(test) / sizeof(test[0]); i++) {
 			boot(levels);
