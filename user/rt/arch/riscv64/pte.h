@@ -4,6 +4,8 @@
 
 #include <lib/base/types.h>
 
+#include <stddef.h>
+
 #define PTE_INDEX_BITS 9
 
 static inline u32 pte_index(u64 va, u32 level)
@@ -32,4 +34,24 @@ static inline const char *pte_level_name(u32 level)
 	static const char *const name[] = { "PTE", "PMD", "PUD", "P4D", "PGD" };
 
 	return level < 5 ? name[level] : "?";
+}
+
+// A part of the kernel half, for ptdump -k: where it begins and how much of the address space is set aside for it.
+struct pte_region {
+	u64 start, size;
+	const char *name;
+};
+
+// The same in all three modes (docs/internals.md): Sv39's kernel half is the topmost part of the others'.
+static inline const struct pte_region *pte_kernel_regions(u32 levels)
+{
+	static const struct pte_region regions[] = {
+		{ 0xffffffc000000000, 64ul << 30, "struct page array" },
+		{ 0xffffffd000000000, 190ul << 30, "direct map" },
+		{ 0xffffffff80000000, 2ul << 30, "kernel image" },
+		{ 0, 0, NULL },
+	};
+
+	(void)levels;
+	return regions;
 }
