@@ -86,6 +86,20 @@ void fault_deadline(struct thread *t)
 	ipc_fault_call(t, w->fallback, w->badge);
 }
 
+// The pager of a window has no mapping for its client. Who answers for the thread is the pager of window 0, which
+// knows what a process is and hears of it as an exception; a thread that it refuses itself stays stopped for it to deal
+// with.
+void fault_refused(struct thread *t, u64 label)
+{
+	const struct window *w = &t->aspace->window[0];
+	if (t->fault_window == w || !w->pager)
+		return;
+	t->in_fault = FAULT_EXCEPTION;
+	t->fault_access = EXC_REFUSED | (u32)-label << 8;
+	t->fault_window = (struct window *)w;
+	ipc_fault_call(t, w->pager, w->badge);
+}
+
 static void enter(struct thread *t, u32 why)
 {
 	struct hart *h = arch_hart();

@@ -146,8 +146,10 @@ static err_t answer(struct thread *self, struct thread *client, u64 label, u64 s
 		trace(EVENT_FAULT_DONE, client->fault_addr, label, client->reply);
 		client->in_fault = FAULT_NONE;
 		client->state = THREAD_STOPPED;
-		if (label)
-			return 0; // refused: it stays stopped for its pager to deal with
+		if (label) {
+			fault_refused(client, label);
+			return 0;
+		}
 	} else {
 		copy_words(client, self, label);
 		if (cap)

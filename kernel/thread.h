@@ -94,7 +94,8 @@ void thread_unwait(struct thread *t);
 void thread_destroy(struct thread *t);
 
 // fault.c
-void fault_deadline(struct thread *t); // its pager did not answer in time: ask the window's fallback
+void fault_deadline(struct thread *t);           // its pager did not answer in time: ask the window's fallback
+void fault_refused(struct thread *t, u64 label); // its pager answered with an error; it is STOPPED, in_fault is NONE
 void fault_words(const struct thread *t, u64 *label, u64 words[6]);
 
 // sched.c

@@ -78,11 +78,11 @@ static u32 unit_choose(const struct arena_chunk *chunk, u32 units)
 	return units == 1 ? (u32)__builtin_ctzll(candidates) : 63 - (u32)__builtin_clzll(candidates);
 }
 
-static struct slab *source_get(struct slab_source *source, size_t bytes)
+static struct slab *source_get(struct slab_source *source, const struct slab_cache *cache)
 {
 	struct arena *arena = (struct arena *)source;
 	struct arena_chunk *chunk = arena->chunks;
-	u32 units = bytes / ARENA_UNIT, unit;
+	u32 units = cache->bytes / ARENA_UNIT, unit;
 	u64 bits;
 
 	while (chunk && !starts(chunk->free, units))
@@ -102,8 +102,10 @@ static struct slab *source_get(struct slab_source *source, size_t bytes)
 		chunk_remove(arena, chunk);
 	for (u32 i = 0; i < units; i++)
 		chunk->head[unit + i] = unit;
-	chunk->slab[unit].base = (char *)chunk + unit * ARENA_UNIT;
+	slab_place(&chunk->slab[unit], cache, (u64)chunk + unit * ARENA_UNIT);
 	chunk->slab[unit].source = units;
+	chunk->slab[unit].state = NULL;
+	chunk->slab[unit].room = 0;
 	return &chunk->slab[unit];
 }
 

@@ -1,54 +1,46 @@
 // SPDX-License-Identifier: MIT
 /*
  * The slab core: objects of one size, handed out and taken back. Pure: it gets its memory from a `struct slab_source`,
- * so the same code serves malloc, servers and the host tests. One thread.
- *
- * A slab:
+ * so the same code serves malloc, the slab server's clients and the host tests. One thread.
  *
  *	base                                            base + bytes
- *	| object 0 | object 1 | ... | object count-1 | [used bitmap] |
- *	             \__ returned objects are linked by index: `free`
- *	                         \__ from `fresh` on: never handed out, so never touched
+ *	| object 1 | object 2 | ... | object count | [states] |
  *
- * Its states, by the number of objects handed out:
+ * Each object has a state of two bytes: handed out, away, or to be had and then the number of the next one. Nothing
+ *that is believed lies in the objects, so a program that writes to freed memory harms its own data and no list.
  *
- *	source --get--> [partial list] --inuse == count--> full, in no list
- *	                     ^  |                             |
- *	                     |  +--inuse == 0--> cache->empty |  (a second empty slab goes back to the source)
- *	                     +--------------- free -----------+
+ * The states of a slab, by the objects that are to be had (room):
  *
- * Invariants: bit i of `used` is set iff object i is handed out; inuse is the number of bits; every index in the free
- * list is below `fresh` and its bit is clear; a slab is in the partial list iff 0 < inuse < count. The bitmap is the
- * truth. A link read from a free object was writable by the program, so it is checked before it is believed.
+ *	source --get--> [partial list] --room == 0--> in no list
+ *	                     ^  |                         |
+ *	                     |  +--room == count--> cache->empty   (a second empty slab goes back to the source)
+ *	                     +------------ free ----------+
+ *
+ * Some sources lend objects one by one: those to be had can go away to the source (slab_take) and come again
+ * (slab_give), while the slab stays.
+ *
+ * Invariants: an object is handed out, to be had or away, as its state says; room counts those to be had, and they are
+ * the list that begins at `free`; a slab is in the partial list iff 0 < room and it is not cache->empty.
  */
 #include <lib/slab/slab.h>
 
-static bool bit_test(const u64 *bits, u32 i)
+// States behind the objects: none when they fit into the descriptor.
+static u32 states_bytes(u32 count)
 {
-	return bits[i / 64] >> (i % 64) & 1;
-}
-
-static void bit_flip(u64 *bits, u32 i)
-{
-	bits[i / 64] ^= (u64)1 << (i % 64);
-}
-
-static u32 bitmap_bytes(u32 count)
-{
-	return count <= 64 ? 0 : (count + 63) / 64 * 8;
+	return count <= SLAB_INLINE ? 0 : ALIGN_UP((count + 1) * (u32)sizeof(u16), (u32)sizeof(u64));
 }
 
 void slab_cache_init(struct slab_cache *cache, const char *name, size_t size, size_t bytes, struct slab_source *source)
 {
 	u32 count = bytes / size;
 
-	while (count * size + bitmap_bytes(count) > bytes)
+	while (count * size + states_bytes(count) > bytes)
 		count--;
 	*cache = (struct slab_cache){
 		.name = name,
 		.source = source,
 		.size = size,
-		.reciprocal = (((u64)1 << 32) + size - 1) / size,
+		.reciprocal = ~(u64)0 / size + 1,
 		.bytes = bytes,
 		.count = count,
 	};
@@ -73,30 +65,37 @@ static void partial_remove(struct slab_cache *cache, struct slab *slab)
 		cache->partial = slab->next;
 }
 
+// All objects are to be had, in their order. Four states at a time, the last ones perhaps beyond `count`.
+static void states_fill(const struct slab_cache *cache, struct slab *slab)
+{
+	u64 *four = (u64 *)slab->state, next = 0x0004000300020001;
+
+	for (u32 i = 0; i <= cache->count; i += 4, next += 0x0004000400040004)
+		*four++ = next;
+	slab->state[cache->count] = SLAB_NIL;
+	slab->free = 1;
+	slab->room = cache->count;
+}
+
 static struct slab *slab_grow(struct slab_cache *cache)
 {
-	struct slab *slab = cache->source->get(cache->source, cache->bytes);
-	u32 bitmap = bitmap_bytes(cache->count);
+	struct slab *slab = cache->source->get(cache->source, cache);
 
-	if (!slab)
-		return NULL;
+	if (!slab || slab->room)
+		return slab;
 	slab->cache = cache;
-	slab->inuse = 0;
-	slab->fresh = 0;
-	slab->free = SLAB_NIL;
-	slab->used_inline = 0;
-	slab->used = &slab->used_inline;
-	if (bitmap) {
-		slab->used = (u64 *)(slab->base + cache->bytes - bitmap);
-		for (u32 i = 0; i < bitmap / 8; i++)
-			slab->used[i] = 0;
-	}
+	if (!slab->state)
+		slab->state = cache->count <= SLAB_INLINE
+				      ? slab->states
+				      : (u16 *)(slab_base(slab) + cache->bytes - states_bytes(cache->count));
+	states_fill(cache, slab);
 	cache->slabs++;
+	cache->held += cache->count;
 	return slab;
 }
 
 // No slab has room: take the empty one, or a new one.
-static struct slab *partial_refill(struct slab_cache *cache)
+void *slab_alloc_refill(struct slab_cache *cache)
 {
 	struct slab *slab = cache->empty;
 
@@ -104,68 +103,115 @@ static struct slab *partial_refill(struct slab_cache *cache)
 		cache->empty = NULL;
 	else
 		slab = slab_grow(cache);
-	if (slab)
-		partial_push(cache, slab);
-	return slab;
+	if (!slab)
+		return NULL;
+	partial_push(cache, slab);
+	return slab_pop(cache, slab);
 }
 
-static u32 take_returned(struct slab_cache *cache, struct slab *slab)
-{
-	u32 index = slab->free;
-	char *object = slab->base + index * cache->size;
-	u16 next = *(u16 *)object;
-
-	if (next != SLAB_NIL && (next >= slab->fresh || next == index || bit_test(slab->used, next)))
-		slab_corrupt(cache, object, "written to after it was freed");
-	slab->free = next;
-	return index;
-}
-
-void *slab_alloc(struct slab_cache *cache)
-{
-	struct slab *slab = cache->partial;
-	u32 index;
-
-	if (!slab) {
-		slab = partial_refill(cache);
-		if (!slab)
-			return NULL;
-	}
-	index = slab->free != SLAB_NIL ? take_returned(cache, slab) : slab->fresh++;
-	bit_flip(slab->used, index);
-	cache->inuse++;
-	if (++slab->inuse == cache->count)
-		partial_remove(cache, slab);
-	return slab->base + index * cache->size;
-}
-
-static void slab_emptied(struct slab_cache *cache, struct slab *slab)
+void *slab_filled(struct slab_cache *cache, struct slab *slab, void *object)
 {
 	partial_remove(cache, slab);
-	if (!cache->empty) {
-		cache->empty = slab;
-		return;
-	}
+	return object;
+}
+
+static void slab_leave(struct slab_cache *cache, struct slab *slab)
+{
 	cache->slabs--;
+	cache->held -= cache->count;
+	slab->room = 0;
 	cache->source->put(cache->source, slab);
 }
 
-void slab_free(struct slab *slab, void *object)
+void slab_purge(struct slab_cache *cache)
+{
+	struct slab *slab = cache->empty;
+
+	cache->empty = NULL;
+	if (slab)
+		slab_leave(cache, slab);
+}
+
+// The first object of a slab without room came back, or its last one: `room` is what it had before.
+void slab_freed(struct slab *slab, u32 room)
 {
 	struct slab_cache *cache = slab->cache;
-	u64 offset = (char *)object - slab->base;
-	u32 index = offset * cache->reciprocal >> 32;
 
-	if (offset >= cache->bytes || index >= slab->fresh || index * cache->size != offset)
-		slab_corrupt(cache, object, "wild free (not the start of an object)");
-	if (!bit_test(slab->used, index))
-		slab_corrupt(cache, object, "double free");
-	bit_flip(slab->used, index);
-	*(u16 *)object = slab->free;
-	slab->free = index;
-	cache->inuse--;
-	if (slab->inuse-- == cache->count)
+	if (!room)
 		partial_push(cache, slab);
-	if (slab->inuse == 0)
-		slab_emptied(cache, slab);
+	if (room + 1 != cache->count)
+		return;
+	partial_remove(cache, slab);
+	if (cache->empty)
+		slab_leave(cache, slab);
+	else
+		cache->empty = slab;
+}
+
+void slab_free_wrong(const struct slab *slab, const void *object)
+{
+	const struct slab_cache *cache = slab->cache;
+	u64 offset = (u64)object - slab_base(slab);
+
+	if (offset / cache->size >= cache->count || offset % cache->size)
+		slab_corrupt(cache, object, "wild free (not the start of an object)");
+	slab_corrupt(cache, object, "double free (or never allocated)");
+}
+
+bool slab_in_use(const struct slab *slab, const void *object)
+{
+	u64 offset = (u64)object - slab_base(slab), index = offset / slab->cache->size;
+
+	return index < slab->cache->count && offset % slab->cache->size == 0 && slab->state[index + 1] == SLAB_USED;
+}
+
+u32 slab_used(const struct slab *slab)
+{
+	u32 n = 0;
+
+	for (u32 i = 1; i <= slab->cache->count; i++)
+		n += slab->state[i] == SLAB_USED;
+	return n;
+}
+
+u64 slab_cache_used(const struct slab_cache *cache)
+{
+	u64 n = cache->held - (cache->empty ? cache->count : 0);
+
+	for (const struct slab *slab = cache->partial; slab; slab = slab->next)
+		n -= slab->room;
+	return n;
+}
+
+// ---- objects that go away and come again
+
+void slab_take(struct slab *slab, u64 *map)
+{
+	struct slab_cache *cache = slab->cache;
+
+	for (u32 i = 0; i < cache->count; i += 64)
+		map[i / 64] = 0;
+	partial_remove(cache, slab);
+	cache->held -= slab->room;
+	for (; slab->room; slab->room--) {
+		u32 number = slab->free, bit = number - 1;
+
+		map[bit / 64] |= (u64)1 << bit % 64;
+		slab->free = slab->state[number];
+		slab->state[number] = SLAB_AWAY;
+	}
+}
+
+void slab_give(struct slab *slab, const u64 *map)
+{
+	struct slab_cache *cache = slab->cache;
+
+	for (u32 i = cache->count; i-- > 0;) {
+		if (!(map[i / 64] >> i % 64 & 1))
+			continue;
+		slab->state[i + 1] = (u16)slab->free;
+		slab->free = i + 1;
+		slab->room++;
+		cache->held++;
+	}
 }

@@ -113,6 +113,21 @@ static bool parse_pool(struct parser *p)
 	return true;
 }
 
+// "marks LOW HIGH percent"
+static bool parse_marks(struct parser *p)
+{
+	const struct line *l = p->line;
+	struct manifest_server *s = p->server;
+
+	if (strcmp(l->word[3], "percent"))
+		return fail(p, "marks are shares of the pool, in percent", l->word[3]);
+	if (!number(l->word[1], 99, &s->mark_low) || !number(l->word[2], 99, &s->mark_high))
+		return fail(p, "this is not a share of the pool (1 to 99 percent)", l->word[1]);
+	if (!s->mark_low || s->mark_low > s->mark_high)
+		return fail(p, "the low mark lies above 0 and not above the high one", l->word[1]);
+	return true;
+}
+
 static bool parse_pages(struct parser *p, u32 *out)
 {
 	if (strcmp(p->line->word[2], "pages"))
@@ -305,6 +320,7 @@ static const struct statement {
 	{ "first", 2, 2, false, parse_first },
 	{ "priority", 2, 2, true, parse_priority },
 	{ "pool", 3, 3, true, parse_pool },
+	{ "marks", 4, 4, true, parse_marks },
 	{ "stack", 3, 3, true, parse_stack },
 	{ "heap", 3, 3, true, parse_heap },
 	{ "state", 3, 3, true, parse_state },

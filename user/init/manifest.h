@@ -47,6 +47,8 @@ struct manifest_server {
 	u32 priority;
 	u32 pool_pages;   // its pool, or
 	u32 pool_percent; // so much of the memory that is free at boot
+	u32 mark_low;     // percent of the pool: below it the server hears of pressure (0: never),
+	u32 mark_high;    // above it of relief
 	u32 stack_pages;
 	u32 heap_pages;  // wired, at SERVER_HEAP
 	u32 state_pages; // wired, at STATE_VA, outlives the program

@@ -41,6 +41,7 @@ err_t pager_op_exception(struct request *rq, u64 cause, u64 value, u64 pc, u64 t
 		[EXC_BUG] = "broken use of a system call",
 		[EXC_PROTECTION] = "address that is not canonical, or privileged instruction",
 		[EXC_ARITH] = "division by zero",
+		[EXC_REFUSED] = "its pager refused the fault",
 	};
 
 	(void)thread;

@@ -341,6 +341,26 @@ void servers_make(void)
 		ring_give(i);
 }
 
+// The kernel tells the server when its pool runs short, and when it no longer does.
+static void marks_set(u32 i)
+{
+	const struct manifest_server *s = &init.manifest.server[i];
+	cptr_t pool = server_slot(i, BLOCK_POOL);
+	u64 limit = 0;
+	err_t err;
+
+	if (!s->mark_low)
+		return;
+	err = sys_pool_ctl(pool, POOLOP_STAT, 0, 0, 0, &limit, NULL, NULL, NULL);
+	if (!err)
+		err = sys_pool_ctl(pool, POOLOP_MARKS, limit * s->mark_low / 100, limit * s->mark_high / 100, 0, NULL,
+				   NULL, NULL, NULL);
+	if (!err)
+		err = sys_pool_ctl(pool, POOLOP_NOTIFY, server_slot(i, BLOCK_NOTIFY), NOTIFY_PRESSURE, NOTIFY_RELIEF,
+				   NULL, NULL, NULL, NULL);
+	step(i, "cannot set the marks of its pool", err);
+}
+
 static void server_start(u32 i)
 {
 	const struct manifest_server *s = &init.manifest.server[i];
@@ -355,6 +375,7 @@ static void server_start(u32 i)
 	step(i, "cannot bind its notification",
 	     sys_thread_ctl(thread, THREAD_BIND, server_slot(i, BLOCK_NOTIFY), server_slot(i, BLOCK_ENDPOINT), 0, 0,
 			    NULL, NULL, NULL, NULL));
+	marks_set(i);
 	step(i, "cannot start",
 	     sys_thread_ctl(thread, THREAD_START, server_slot(i, BLOCK_ASPACE), server_slot(i, BLOCK_CAPTABLE),
 			    start[i].entry, start[i].sp, NULL, NULL, NULL, NULL));

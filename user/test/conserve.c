@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <abi/files_client.h>
+#include <abi/slab_client.h>
 #include <abi/stubs.h>
 #include <abi/vm_client.h>
 
@@ -41,6 +42,9 @@ enum {
 	PIPES,
 	CLIENTS,
 	PARKED_REQUESTS,
+	SLABS,
+	SLAB_CACHES_OPEN,
+	SLAB_CLIENTS,
 	COUNTS
 };
 
@@ -58,6 +62,9 @@ static const char *const names[COUNTS] = {
 	"pipes",
 	"clients of files",
 	"requests parked in files",
+	"slabs",
+	"caches of slab",
+	"clients of slab",
 };
 
 static uint64_t system_stat(uint64_t index)
@@ -84,6 +91,14 @@ static uint64_t files_count(uint64_t index)
 	return value;
 }
 
+static uint64_t slab_count(uint64_t index)
+{
+	u64 value = 0;
+
+	CHECK(!slab_stat(SLOT_SLAB, index, &value));
+	return value;
+}
+
 // Single pages, not in a row, until vm has just refilled its magazine. Answers how many.
 static uint64_t magazine_level(volatile char *area)
 {
@@ -103,7 +118,8 @@ static void counts_take(uint64_t count[COUNTS])
 	uint64_t own;
 
 	CHECK(area != MAP_FAILED);
-	memset(count, 0, COUNTS * sizeof(*count)); // its page is there before the frames are counted
+	CHECK(!vm_attach(SLOT_VM, ATTACH_SLAB, &own)); // to ask slab; a client is who has slabs
+	memset(count, 0, COUNTS * sizeof(*count));     // its page is there before the frames are counted
 	own = magazine_level(area);
 	count[FREE_FRAMES] = system_stat(SYSSTAT_FREE) + own;
 	count[POOL_USED] = vm_count(VMSTAT_POOL_USED) - own;
@@ -113,8 +129,11 @@ static void counts_take(uint64_t count[COUNTS])
 	count[TABLES] = vm_count(VMSTAT_POOL_TABLES);
 	count[PROCS] = vm_count(VMSTAT_PROCS);
 	count[VMAS] = vm_count(VMSTAT_VMAS);
-	for (int i = OPEN_FILES; i < COUNTS; i++)
+	for (int i = OPEN_FILES; i <= PARKED_REQUESTS; i++)
 		count[i] = files_count(i - OPEN_FILES);
+	count[SLABS] = slab_count(SLABSTAT_SLABS);
+	count[SLAB_CACHES_OPEN] = slab_count(SLABSTAT_CACHES);
+	count[SLAB_CLIENTS] = slab_count(SLABSTAT_CLIENTS);
 	CHECK(!munmap((void *)area, bytes));
 }
 

@@ -10,7 +10,7 @@ struct frame frames[FAKE_FRAMES];
 u64 content[FAKE_FRAMES][PAGE_SIZE / 8];
 u32 free_list[FAKE_FRAMES], free_top;
 struct object own_table;
-static struct object user_pool, self_pool, own_aspace, well_known[8];
+static struct object user_pool, self_pool, own_aspace, well_known[9];
 
 u64 fake_argument[PAGE_SIZE / sizeof(u64)];
 char fake_archive[ARCHIVE_PAGES * PAGE_SIZE];
@@ -53,7 +53,7 @@ static void give(u64 slot, struct object *o, u32 type)
 
 void fake_boot(u64 user_frames)
 {
-	static const u64 endpoints[] = { SLOT_SELF_ENDPOINT, PEER_FILES, PEER_CONSOLE, PEER_INIT };
+	static const u64 endpoints[] = { SLOT_SELF_ENDPOINT, PEER_FILES, PEER_CONSOLE, PEER_INIT, PEER_SLAB };
 	u32 pfn;
 
 	if (own_table.table.leaf[0])
@@ -66,8 +66,9 @@ void fake_boot(u64 user_frames)
 	give(SLOT_SYSTEM, &well_known[6], TYPE_SYSTEM);
 	give(PEER_FILES_NOTIFY, &well_known[4], TYPE_NOTIFICATION);
 	give(PEER_CONSOLE_NOTIFY, &well_known[5], TYPE_NOTIFICATION);
-	for (u32 i = 0; i < 4; i++)
-		give(endpoints[i], &well_known[i], TYPE_ENDPOINT);
+	give(PEER_SLAB_NOTIFY, &well_known[8], TYPE_NOTIFICATION);
+	for (u32 i = 0; i < ARRAY_SIZE(endpoints); i++)
+		give(endpoints[i], i < 4 ? &well_known[i] : &well_known[7], TYPE_ENDPOINT);
 	self_pool.pool = (struct pool){ .alive = true, .limit = 1000000 };
 	user_pool.pool = (struct pool){ .alive = true, .limit = user_frames + ARCHIVE_PAGES };
 	own_aspace.aspace.pool = &self_pool.pool;

@@ -18,9 +18,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+// The id is the same each time, whatever was in the way the first time.
+static void op_attach(struct model *m)
+{
+	struct request rq = ask(m, OP_VM_ATTACH, ATTACH_SLAB, 0, 0, 0, 0, 0), again, wrong;
+	u64 id;
+
+	if (serve(&rq))
+		return;
+	id = rq.w[0];
+	again = ask(m, OP_VM_ATTACH, ATTACH_SLAB, 0, 0, 0, 0, 0);
+	wrong = ask(m, OP_VM_ATTACH, ATTACH_SLAB + 1, 0, 0, 0, 0, 0);
+	check(id && (serve(&again) || again.w[0] == id) && serve(&wrong) == -ERR_INVAL);
+	check(proc_record(badge_proc(m->badge))->attached == 1 << ATTACH_SLAB);
+}
+
 static void (*const ops[])(struct model *) = {
-	op_mmap,  op_mmap,  op_munmap,  op_mprotect, op_touch, op_touch,
-	op_touch, op_touch, op_madvise, op_mremap,   op_brk,   op_wait,
+	op_mmap,  op_mmap,    op_munmap, op_mprotect, op_touch, op_touch,  op_touch,
+	op_touch, op_madvise, op_mremap, op_brk,      op_wait,  op_attach,
 };
 
 static void compare_records(const struct model *m)

@@ -30,4 +30,5 @@ void rows_cow(void);
 void rows_fork(void);
 void rows_mapping(void);
 void rows_pipe(void);
+void rows_slab(void);
 void rows_system(u64 started);

@@ -76,5 +76,6 @@ int main(void)
 	rows_fork();
 	rows_mapping();
 	rows_pipe();
+	rows_slab();
 	return 0;
 }

@@ -287,7 +287,7 @@ enum fault_plan fault_refused(u64 badge, u64 addr, const struct map_reply *map, 
 	return FAULT_ENDED;
 }
 
-void fault_exception(const struct request *rq)
+bool fault_exception(const struct request *rq)
 {
 	static const struct {
 		const char *what;
@@ -301,12 +301,20 @@ void fault_exception(const struct request *rq)
 		[EXC_BUG] = { "broken system call", 31 },
 		[EXC_PROTECTION] = { "address that is not canonical, or privileged instruction", KILL_SEGV },
 		[EXC_ARITH] = { "division by zero, or floating-point exception", 8 },
+		[EXC_REFUSED] = { "address that its pager does not know", KILL_SEGV },
 	};
 	struct proc *p = badge_proc(rq->badge);
-	u64 cause = rq->w[0] >= EXC_ILLEGAL && rq->w[0] <= EXC_ARITH ? rq->w[0] : EXC_ILLEGAL;
+	u64 cause = rq->w[0] & 0xff, reason = rq->w[0] >> 8;
+
+	/* Another window's pager cannot enlarge the pool that pays for the page tables. */
+	if (cause == EXC_REFUSED && reason == ERR_NOMEM && !pool_grow(p))
+		return true;
+	if (cause < EXC_ILLEGAL || cause > EXC_REFUSED)
+		cause = EXC_ILLEGAL;
 
 	log_line("vm: %s (pid %u) killed: %s (0x%lx) at pc 0x%lx", proc_name(p), proc_record(p)->pid, kinds[cause].what,
 		 (unsigned long)rq->w[1], (unsigned long)rq->w[2]);
 	stats[VMSTAT_SEGV]++;
 	proc_end(p, kinds[cause].status);
+	return false;
 }

@@ -31,7 +31,8 @@ struct fault {
 enum fault_plan fault_slow(const struct fault *fault, struct map_reply *map);
 // The kernel refused the mapping: give back what was reserved, mend what can be mended. Returns RETRY or ENDED.
 enum fault_plan fault_refused(u64 badge, u64 addr, const struct map_reply *map, err_t err);
-void fault_exception(const struct request *rq);
+// false: the process is gone. true: what was missing is there now, the thread tries again.
+bool fault_exception(const struct request *rq);
 
 /*
  * The common case, first write to an anonymous page, is decided here, without a call and without a write to the

@@ -151,7 +151,7 @@ err_t pool_grow(struct proc *p)
 }
 
 // Large objects die in steps. What is not there is fine: this may be the second attempt.
-static void cap_drop(cptr_t slot)
+void cap_drop(cptr_t slot)
 {
 	err_t err;
 
@@ -180,6 +180,7 @@ static void window_empty(struct proc *p)
 		if (nodes[i].touched)
 			entries_unmap(p, vms->vma[i].start, vms->vma[i].end - vms->vma[i].start, UNMAP_FREE);
 	entries_unmap(p, PAGE_OF(FILES_BUFFER), FILES_BUFFER_SIZE / PAGE_SIZE, 0);
+	attach_empty(p);
 }
 
 void life_destroy(struct proc *p)
@@ -195,6 +196,7 @@ void life_destroy(struct proc *p)
 	vma_drop_all(p);
 	for (u32 i = 0; i < sizeof(order); i++)
 		cap_drop(proc_cap(slot, order[i]));
+	attach_drop(p);
 	pool_drop(slot);
 	for (u32 kind = 0; kind < OBJ_KINDS; kind++)
 		object_release(p, kind);

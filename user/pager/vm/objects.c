@@ -12,7 +12,6 @@
  */
 #include "vm.h"
 
-#define PLACE_SLOTS  64
 #define SPARE_FRAMES 2 // empty frames kept per kind
 
 static u64 used[OBJECT_FRAMES];

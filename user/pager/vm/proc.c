@@ -162,11 +162,14 @@ static void proc_bury(struct proc *p)
 {
 	struct proc *parent;
 	u32 status = proc_record(p)->status;
+	bool attached = proc_record(p)->attached;
 
 	liveness()->pid[proc_slot(p)] = 0;
 	life_destroy(p);
 	(void)ipc_notify(PEER_FILES_NOTIFY, NOTIFY_DEATH);
 	(void)ipc_notify(PEER_CONSOLE_NOTIFY, NOTIFY_DEATH);
+	if (attached)
+		(void)ipc_notify(PEER_SLAB_NOTIFY, NOTIFY_DEATH);
 	p->wait_reply = 0;
 	if (proc_slot(p) == vms->globals.first) {
 		power_off(status);

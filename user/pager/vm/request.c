@@ -35,8 +35,10 @@ void vm_request(struct request *rq)
 
 	rq->caps = 0;
 	if (label == OP_PAGER_EXCEPTION) {
-		fault_exception(rq);
-		rq->reply = 0;
+		if (fault_exception(rq))
+			reply_set_status(rq, 0);
+		else
+			rq->reply = 0;
 	} else if (!badge_slot(rq->badge) && !init_may(label)) {
 		reply_set_status(rq, -ERR_PERM);
 	} else {

@@ -17,6 +17,8 @@ enum peer {
 	PEER_FILES_NOTIFY,       // their notifications: NOTIFY_DEATH
 	PEER_CONSOLE_NOTIFY,
 	PEER_INIT, // to power off when the first process ends
+	PEER_SLAB, // slab's endpoint, to be minted for those who attach
+	PEER_SLAB_NOTIFY,
 };
 
 // What vm keeps per process in its own table, from SLOT_SERVER_FREE on. The block of slot 0 holds the shadow's
@@ -28,6 +30,7 @@ enum proc_cap {
 	CAP_THREAD,
 	CAP_PAGER,  // vm's endpoint with the process as badge: pager of window 0, and what the process finds in SLOT_VM
 	CAP_BUFFER, // files' endpoint with that badge: pager of window 1, and SLOT_FILES
+	CAP_SLAB,   // slab's, likewise, of a process that attached to it
 	PROC_CAPS = 8,
 };
 

@@ -26,6 +26,7 @@
 #define VMAS            8192 // VMA records; record 0 is never used
 #define VMAS_PER_PROC   4096 // so that no process takes all
 #define OBJECT_FRAMES   512
+#define PLACE_SLOTS     64 // most kernel objects in a frame: a place is frame index * PLACE_SLOTS + slot
 #define MAGAZINE        64 // prepared frames
 #define MAGAZINE_REFILL 32 // frames of one refill
 #define AROUND_MAX      16 // most pages of one fault
@@ -46,6 +47,7 @@ enum {
 	WINDOW_LOW, // vm's; faults there are the fast ones
 	WINDOW_FILES,
 	WINDOW_HIGH, // vm's
+	WINDOW_SLAB, // of those who attached
 };
 
 enum vma_kind {
@@ -99,7 +101,7 @@ struct proc_record {
 	u8 name[NAME_BYTES];
 	u16 object[OBJ_KINDS]; // place + 1 of its kernel objects (objects.c), 0 none
 	u16 orphan;            // its parent is gone: nobody will ask for its status
-	u16 spare;
+	u16 attached;          // bit per ATTACH_*: has that server's window and endpoint (attach.c)
 };
 _Static_assert(sizeof(struct proc_record) % 8 == 0, "staged as words");
 
@@ -287,7 +289,12 @@ void object_release(struct proc *p, u32 kind);
 void object_recover(void);
 u64 object_frames(void);
 
+// attach.c: servers that a process has when it asks
+void attach_empty(struct proc *p);
+void attach_drop(struct proc *p);
+
 // life.c: processes as kernel objects
+void cap_drop(cptr_t slot); // from vm's own table
 err_t leaf_need(u32 slot) must_check;
 err_t life_create(struct proc *p) must_check;
 void life_destroy(struct proc *p);

@@ -39,6 +39,8 @@ pid_t fork(void)
 	}
 	if (pid == 0) {
 		rt_pid = 0;
+		if (rt_kmem_forked)
+			rt_kmem_forked();
 		err = files_fork_attach(SLOT_FILES, token);
 		if (err)
 			child_without_files(err);

@@ -39,6 +39,9 @@ ssize_t rt_console_read(void *buf, size_t len);
 // process.c: the caller's pid, asked for once.
 extern int rt_pid;
 
+// kmem.c, where the program uses it: the child of a fork has no slabs.
+void rt_kmem_forked(void) __attribute__((weak));
+
 // time.c
 void rt_time_init(void);
 

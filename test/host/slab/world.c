@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+#include "world.h"
+
+#include <abi/slab_server.h>
+#include <sanitizer/asan_interface.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+
+#define BLOCKS 65536
+
+char *fake_window;
+u64 fake_argument[PAGE_SIZE / sizeof(u64)];
+struct liveness fake_liveness;
+
+u64 world_seed, world_frames;
+u32 world_nomem, world_kill, world_kills;
+
+static u64 segment[sizeof(struct slab_state) / sizeof(u64)];
+static u8 block_order[BLOCKS]; // by frame reference; order + 1 of a block in use, 0
+static u32 block_next = 1;
+static const char *boot_cmdline;
+static jmp_buf killed;
+static u64 replies;
+
+_Noreturn void world_fail(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "%s:%d: failed: %s (seed %lu)\n", file, line, what, (unsigned long)world_seed);
+	abort();
+}
+
+_Noreturn void panic(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	world_fail("panic", 0, "");
+}
+
+void log_line(const char *fmt, ...)
+{
+	(void)fmt;
+}
+
+u64 rnd(u64 n)
+{
+	static u64 state;
+
+	state = state ? state : world_seed * 0x9e3779b97f4a7c15ul | 1;
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (state >> 11) % n;
+}
+
+// ---- sudden death
+
+static void step(void)
+{
+	if (world_kill && !--world_kill)
+		longjmp(killed, 1);
+}
+
+void __real_state_commit(struct state *state);
+void __wrap_state_commit(struct state *state);
+
+void __wrap_state_commit(struct state *state)
+{
+	step();
+	state_seal(state);
+	step();
+	state_apply(state);
+	step();
+}
+
+// ---- frames: a block is a number
+
+err_t frames_take(u32 order, frame_t *first)
+{
+	step();
+	if (world_nomem && !--world_nomem)
+		return -ERR_NOMEM;
+	while (block_order[block_next])
+		block_next = block_next % (BLOCKS - 1) + 1;
+	block_order[block_next] = (u8)(order + 1);
+	*first = block_next;
+	block_next = block_next % (BLOCKS - 1) + 1;
+	world_frames += 1ul << order;
+	step();
+	return 0;
+}
+
+static void block_free(frame_t first)
+{
+	check(block_order[first]);
+	world_frames -= 1ul << (block_order[first] - 1);
+	block_order[first] = 0;
+}
+
+err_t frames_return(frame_t first, u32 order, u64 aspace, u64 va)
+{
+	step();
+	check(va >= SLAB_WINDOW && (va - SLAB_WINDOW) % SLAB_STRIDE == 0 && block_order[first] == order + 1);
+	/* A wrong address space; when the process is gone, nothing is mapped any more. */
+	if (aspace != 7 && client_lives(sls->slab[(va - SLAB_WINDOW) / SLAB_STRIDE].owner))
+		return -ERR_BUSY;
+	block_free(first);
+	ASAN_POISON_MEMORY_REGION((void *)va, SLAB_STRIDE);
+	step();
+	return 0;
+}
+
+bool frames_known(frame_t first)
+{
+	return first < BLOCKS && block_order[first];
+}
+
+static bool is_recorded(frame_t frame)
+{
+	for (u32 i = 0; i < SLAB_COUNT; i++)
+		if (sls->slab[i].owner && sls->slab[i].frame == frame)
+			return true;
+	return false;
+}
+
+void frames_recover(void)
+{
+	for (u32 i = 1; i < BLOCKS; i++)
+		if (block_order[i] && !is_recorded(i))
+			block_free(i);
+}
+
+// ---- the machine
+
+bool client_lives(u64 badge)
+{
+	return badge >> 16 && badge_slot(badge) < CLIENTS && fake_liveness.pid[badge_slot(badge)] == badge >> 16;
+}
+
+static void server_start(void)
+{
+	record_open(segment);
+	frames_recover();
+	record_rebuild();
+	caches_make(boot_cmdline);
+	clients_reap();
+}
+
+void world_restart(void)
+{
+	server_start();
+	world_check();
+}
+
+void world_boot(const char *cmdline, u64 limit)
+{
+	if (!fake_window) {
+		size_t bytes = (SLAB_COUNT + 1) * (size_t)SLAB_STRIDE;
+		char *area = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+				  0);
+
+		check(area != MAP_FAILED);
+		fake_window = (char *)(((u64)area + SLAB_STRIDE - 1) & -(u64)SLAB_STRIDE);
+	}
+	ASAN_POISON_MEMORY_REGION(fake_window, SLAB_COUNT * (size_t)SLAB_STRIDE);
+	memset(segment, 0, sizeof(segment));
+	memset(block_order, 0, sizeof(block_order));
+	memset(&fake_liveness, 0, sizeof(fake_liveness));
+	world_frames = 0;
+	world_kill = world_nomem = 0;
+	boot_cmdline = cmdline;
+	frames_limit = limit;
+	server_start();
+}
+
+u64 world_process(u32 slot)
+{
+	static u32 pid = 100;
+
+	check(!fake_liveness.pid[slot]);
+	fake_liveness.pid[slot] = ++pid;
+	return (u64)pid << 16 | slot;
+}
+
+void world_end(u64 badge)
+{
+	fake_liveness.pid[badge_slot(badge)] = 0;
+	if (setjmp(killed)) {
+		world_kills++;
+		world_kill = 0;
+		world_restart();
+	}
+	clients_reap();
+}
+
+err_t world_call(u64 badge, u64 label, u64 w[MSG_WORDS])
+{
+	u64 reply = ++replies;
+	struct request rq;
+
+	if (setjmp(killed)) {
+		world_kills++;
+		world_kill = 0;
+		world_restart();
+	}
+	rq = (struct request){ .label = label, .badge = badge, .reply = reply };
+	memcpy(rq.w, w, sizeof(rq.w));
+	slab_dispatch(&rq);
+	check(rq.reply);
+	memcpy(w, rq.w, sizeof(rq.w));
+	return (err_t)rq.label;
+}
+
+void world_check(void)
+{
+	check(!record_check());
+	check(world_frames == stats[SLABSTAT_FRAMES]);
+}
+
+// The core receives and answers through these only in main.c.
+err_t ipc_reply(cptr_t endpoint, const struct request *rq)
+{
+	(void)endpoint;
+	(void)rq;
+	world_fail("ipc_reply", 0, "not here");
+}
+
+err_t ipc_reply_recv(cptr_t endpoint, struct request *rq)
+{
+	return ipc_reply(endpoint, rq);
+}
+
+err_t ipc_recv(cptr_t endpoint, u64 flags, u64 deadline, struct request *rq)
+{
+	(void)flags;
+	(void)deadline;
+	return ipc_reply(endpoint, rq);
+}
