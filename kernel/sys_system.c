@@ -14,16 +14,18 @@ void device_destroy(struct device *dev)
 	assert(!dev->pins);
 }
 
+// Registers smaller than a page come with their neighbours on it (QEMU's microvm has eight transports in one).
 static err_t device_map(struct thread *self, const struct device *dev, u64 aspace, vaddr_t va, u64 offset, u64 pages)
 {
 	struct cap *as;
 	err_t err = ARG_CAP(self, aspace, ASPACE, MODIFY, &as);
-	u64 size = ALIGN_UP(dev->size, PAGE_SIZE) >> PAGE_SHIFT;
+	paddr_t first = ALIGN_DOWN(dev->base, PAGE_SIZE);
+	u64 size = ALIGN_UP(dev->base - first + dev->size, PAGE_SIZE) >> PAGE_SHIFT;
 	if (err)
 		return err;
 	if (dev->ports || !pages || offset >= size || pages > size - offset || pages > BATCH)
 		return -ERR_INVAL;
-	return aspace_map_device(as->obj, cap_window(as), va, dev->base + (offset << PAGE_SHIFT), pages);
+	return aspace_map_device(as->obj, cap_window(as), va, first + (offset << PAGE_SHIFT), pages);
 }
 
 static err_t device_port(const struct device *dev, u64 op, u64 offset, u64 width, u64 value, u64 *out)
