@@ -8,6 +8,7 @@ static struct arch_boot boot;
 // CPUID leaf 7, ebx
 #define CPUID_SMEP (1u << 7)
 #define CPUID_SMAP (1u << 20)
+#define CPUID_UMIP (1u << 2) // ecx
 
 // head.S has decided (five levels where the processor has them, unless mode=la48); here is told what could not be.
 static void mode_check(u32 levels)
@@ -33,7 +34,9 @@ static void features_enable(void)
 	asm volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(7), "c"(0));
 	if (!(b & CPUID_SMEP) || !(b & CPUID_SMAP))
 		early_fatal("this CPU lacks SMEP or SMAP");
-	control_write(cr4, control_read(cr4) | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_SMEP | CR4_SMAP);
+	// Where there is UMIP, programs cannot read the addresses of the kernel's descriptor tables either.
+	u64 umip = c & CPUID_UMIP ? CR4_UMIP : 0;
+	control_write(cr4, control_read(cr4) | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_SMEP | CR4_SMAP | umip);
 }
 
 static void segment_add(const char *name, const char *start, const char *end, u64 prot)

@@ -78,6 +78,7 @@ void irq_taken(u64 vector); // on the way in: note what it was, tell the APIC
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define CR0_TS             (1ul << 3)
 #define CR4_PGE            (1ul << 7)
+#define CR4_UMIP           (1ul << 11)
 #define CR4_LA57           (1ul << 12)
 #define CR4_SMEP           (1ul << 20)
 #define CR4_SMAP           (1ul << 21)

@@ -14,7 +14,7 @@
 #define LAPIC_MASKED   0x10000
 #define COUNT_MAX      0xffffffffu
 
-static u64 lapic_hz; // of the divided clock
+static u64 lapic_ticks; // ticks of time in one of the local APIC's divided clock, rounded up
 
 static u32 pit_count(void)
 {
@@ -48,7 +48,8 @@ static void calibrate(void)
 	if (last >= first)
 		early_fatal("the PIT (ports 40 to 43) does not count: this machine has no clock of known frequency");
 	x86_machine.timer_hz = frequency(end - start, first - last);
-	lapic_hz = frequency(COUNT_MAX - left, first - last);
+	u64 lapic_hz = frequency(COUNT_MAX - left, first - last);
+	lapic_ticks = (x86_machine.timer_hz + lapic_hz - 1) / lapic_hz;
 }
 
 void timer_init(void)
@@ -70,9 +71,8 @@ static void timer_arm(u64 tick)
 {
 	u64 now = arch_time();
 	u64 ahead = tick > now ? tick - now : 0;
-	u64 most = (u64)COUNT_MAX * (x86_machine.timer_hz / lapic_hz);
-	u64 count = ahead >= most ? COUNT_MAX : ahead * lapic_hz / x86_machine.timer_hz + 1;
-	lapic_write(LAPIC_COUNT, count);
+	u64 count = ahead / lapic_ticks + 1;
+	lapic_write(LAPIC_COUNT, count < COUNT_MAX ? count : COUNT_MAX);
 }
 
 void arch_timer_set(u64 tick)
