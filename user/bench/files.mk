@@ -3,4 +3,4 @@ SERVERS += kbench
 kbench_SRCS := $(addprefix user/bench/kbench/,main.c ipc.c memory.c evict.c trace.c) user/test/lab/lab.c
 GUEST_FILES += user/bench/bench.manifest:/etc/bench.manifest
 PROGRAMS += bench
-bench_SRCS := $(addprefix user/bench/bench/,main.c fault.c call.c slab.c system.c)
+bench_SRCS := $(addprefix user/bench/bench/,main.c fault.c call.c slab.c system.c vmalloc.c)

@@ -287,13 +287,12 @@ err_t sys_frame_free(cptr_t pool, u64 count, u64 frame, u64 flags, u64 *done)
 	call_begin();
 	if (!p)
 		return -ERR_BADCAP;
-	for (u64 i = 0; i < count; i++) {
-		struct frame *f = frame_get(p, fake_argument[i]);
+	for (*done = 0; *done < count && *done < 16; ++*done) {
+		struct frame *f = frame_get(p, fake_argument[count - 1 - *done]);
 
 		CHECK(f && !f->mapcount, "freed a frame that is none, or mapped");
 		frame_release(f);
 	}
-	*done = count;
 	return 0;
 }
 

@@ -22,9 +22,9 @@ struct fake_pool {
 };
 
 struct fake_aspace {
-	u32 pfn[WINDOW_PAGES];   // + 1; 0: empty
-	bool large[WINDOW_PAGES];  // part of a 2 MiB leaf
-	bool stale[WINDOW_PAGES];  // set by the test when an address is freed, cleared by unmap
+	u32 pfn[WINDOW_PAGES];    // + 1; 0: empty
+	bool large[WINDOW_PAGES]; // part of a 2 MiB leaf
+	bool stale[WINDOW_PAGES]; // set by the test when an address is freed, cleared by unmap
 	bool revoked;
 };
 
@@ -32,14 +32,14 @@ extern u64 fake_free;    // frames that no pool has been promised
 extern u32 fake_nomem;   // one refusal in so many calls, 0 none
 extern u32 fake_kill_in; // system calls until the server is killed, 0 never
 extern jmp_buf fake_killed;
-extern u32 fake_order9;  // blocks of 2 MiB there are
+extern u32 fake_order9; // blocks of 2 MiB there are
 
 u64 fake_random(void);
 void fake_reset(u64 seed, u64 frames);
 // The next request brings this capability.
 void fake_send_aspace(struct fake_aspace *as);
 void fake_send_pool(struct fake_pool *pool);
-u64 *fake_content(const struct fake_aspace *as, u32 page); // of the frame there, NULL: nothing is mapped
-u64 fake_mapped(const struct fake_aspace *as);             // pages
+u64 *fake_content(const struct fake_aspace *as, u32 page);            // of the frame there, NULL: nothing is mapped
+u64 fake_mapped(const struct fake_aspace *as);                        // pages
 void fake_client_end(struct fake_aspace *as, struct fake_pool *pool); // what vm does
 void fake_check(void);

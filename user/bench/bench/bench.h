@@ -32,3 +32,4 @@ void rows_mapping(void);
 void rows_pipe(void);
 void rows_slab(void);
 void rows_system(u64 started);
+void rows_vmalloc(void);

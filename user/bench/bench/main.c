@@ -77,5 +77,6 @@ int main(void)
 	rows_mapping();
 	rows_pipe();
 	rows_slab();
+	rows_vmalloc();
 	return 0;
 }

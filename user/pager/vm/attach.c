@@ -17,9 +17,11 @@ static const struct pager_server {
 	enum proc_cap cap;
 	u32 window;
 	u64 start, end;
+	bool maps; // it maps frames of the process' own pool there (vmalloc)
 } servers[] = {
 	[ATTACH_SLAB] = { PEER_SLAB, SLOT_SLAB, CAP_SLAB, WINDOW_SLAB, SLAB_WINDOW,
 			  SLAB_WINDOW + (u64)SLAB_COUNT *SLAB_STRIDE },
+	[ATTACH_VMALLOC] = { PEER_VMALLOC, SLOT_VMALLOC, CAP_VMALLOC, WINDOW_VMALLOC, VMALLOC_START, VMALLOC_END, true },
 };
 #define SERVERS (sizeof(servers) / sizeof(servers[0]))
 
@@ -28,6 +30,61 @@ static err_t mint(cptr_t table, u64 slot, cptr_t source, u64 badge)
 	err_t err = sys_cap_copy(table, slot, SLOT_SELF_CAPTABLE, source, RIGHT_ENDPOINT_CALL, badge, COPY_COPY);
 
 	return err == -ERR_FULL ? 0 : err; /* it is there already */
+}
+
+// One capability for vmalloc, with a word about whose it is.
+static err_t cap_lend(cptr_t source, u64 rights, u64 window, struct request *rq)
+{
+	cptr_t passed = proc_cap(0, CAP_PASSED);
+	err_t err;
+
+	cap_drop(passed);
+	err = sys_cap_copy(SLOT_SELF_CAPTABLE, passed, SLOT_SELF_CAPTABLE, source, rights, window, COPY_COPY);
+	if (err)
+		return err;
+	rq->caps = caps_pair(passed, CAP_NULL);
+	err = ipc_call(PEER_VMALLOC_CALL, rq);
+	cap_drop(passed); /* its copy becomes a child of `source` */
+	return err ? err : (err_t)rq->label;
+}
+
+// The right to map in this one window, and the pool that pays: what is mapped there is counted as the process', and
+// revoking takes it all back.
+static err_t window_lend(struct proc *p, const struct pager_server *s)
+{
+	u32 slot = proc_slot(p);
+	struct request begin = { .label = OP_VMALLOC_ATTACH, .w = { p->badge, s->start, s->end } };
+	struct request fund = { .label = OP_VMALLOC_FUND, .w = { p->badge } };
+	err_t err = cap_lend(proc_cap(slot, CAP_ASPACE), RIGHT_ASPACE_MODIFY, s->window + 1, &begin);
+
+	return err ? err
+		   : cap_lend(proc_cap(slot, CAP_POOL), RIGHT_POOL_ALLOC | RIGHT_POOL_MAP | RIGHT_POOL_CONTROL, 0,
+			      &fund);
+}
+
+static void revoke(cptr_t slot)
+{
+	u64 done;
+
+	while (sys_cap_revoke(SLOT_SELF_CAPTABLE, slot, &done) == -ERR_AGAIN)
+		;
+}
+
+// vmalloc forgets the process; then, whatever it has done, its rights and the pages go.
+static void window_return(struct proc *p, const struct pager_server *s)
+{
+	u32 slot = proc_slot(p);
+
+	(void)vmalloc_detach(PEER_VMALLOC_CALL, p->badge); /* NOENT: it had not begun. DEAD: see below */
+	revoke(proc_cap(slot, CAP_ASPACE));
+	revoke(proc_cap(slot, CAP_POOL));
+	for (u64 va = s->start, done; va < s->end; va += done * PAGE_SIZE) {
+		err_t err = sys_unmap(proc_cap(slot, CAP_ASPACE), va, (s->end - va) / PAGE_SIZE,
+				      proc_cap(slot, CAP_POOL), UNMAP_FREE, 0, &done, NULL, NULL, NULL);
+
+		if (err || !done)
+			panic("unmap of the areas of slot %u: error %d", slot, err);
+	}
 }
 
 static err_t server_give(struct proc *p, const struct pager_server *s)
@@ -41,7 +98,18 @@ static err_t server_give(struct proc *p, const struct pager_server *s)
 	if (!err)
 		err = sys_aspace_ctl(proc_cap(slot, CAP_ASPACE), ASOP_WINDOW, s->window, s->start, s->end, cap,
 				     SLOT_CLIENT_POOL, 0, NULL, NULL, NULL, NULL);
+	if (!err && s->maps)
+		err = window_lend(p, s);
 	return err ? err : mint(proc_cap(slot, CAP_TABLE), s->slot, cap, 0);
+}
+
+// The last thing that is made tells that all is.
+static bool given(const struct proc *p, const struct pager_server *s)
+{
+	u64 count = 0;
+
+	return !sys_cap_list(proc_cap(proc_slot(p), CAP_TABLE), s->slot, &count, NULL) && count &&
+	       (u32)server_argument()[0] == s->slot;
 }
 
 static void attached_set(struct proc *p, u16 attached)
@@ -66,13 +134,14 @@ err_t vm_op_attach(struct request *rq, u64 which, u64 *out_aspace)
 {
 	struct proc *p = badge_proc(rq->badge);
 	u16 before = proc_record(p)->attached;
-	err_t err;
+	err_t err = 0;
 
 	if (which >= SERVERS)
 		return -ERR_INVAL;
 	if (!(before >> which & 1))
 		attached_set(p, (u16)(before | 1u << which));
-	err = server_give(p, &servers[which]);
+	if (!given(p, &servers[which]))
+		err = server_give(p, &servers[which]);
 	if (err) /* what was made goes with the process */
 		return err;
 	*out_aspace = aspace_id(p);
@@ -82,9 +151,16 @@ err_t vm_op_attach(struct request *rq, u64 which, u64 *out_aspace)
 // The process ends: its view of the servers' pages goes. The pages are the servers'.
 void attach_empty(struct proc *p)
 {
-	for (u32 i = 0; i < SERVERS; i++)
-		if (proc_record(p)->attached >> i & 1)
-			entries_unmap(p, PAGE_OF(servers[i].start), (servers[i].end - servers[i].start) / PAGE_SIZE, 0);
+	for (u32 i = 0; i < SERVERS; i++) {
+		const struct pager_server *s = &servers[i];
+
+		if (!(proc_record(p)->attached >> i & 1))
+			continue;
+		if (s->maps)
+			window_return(p, s);
+		else
+			entries_unmap(p, PAGE_OF(s->start), (s->end - s->start) / PAGE_SIZE, 0);
+	}
 }
 
 void attach_drop(struct proc *p)
@@ -92,4 +168,33 @@ void attach_drop(struct proc *p)
 	for (u32 i = 0; i < SERVERS; i++)
 		if (proc_record(p)->attached >> i & 1)
 			cap_drop(proc_cap(proc_slot(p), servers[i].cap));
+}
+
+// Areas belong to an image: the next one begins without.
+void attach_exec(struct proc *p)
+{
+	u32 slot = proc_slot(p);
+
+	for (u32 i = 0; i < SERVERS; i++) {
+		const struct pager_server *s = &servers[i];
+
+		if (!s->maps || !(proc_record(p)->attached >> i & 1))
+			continue;
+		window_return(p, s);
+		(void)sys_aspace_ctl(proc_cap(slot, CAP_ASPACE), ASOP_WINDOW, s->window, 0, 0, 0, 0, 0, NULL, NULL,
+				     NULL, NULL);
+		(void)sys_cap_delete(proc_cap(slot, CAP_TABLE), s->slot);
+		cap_drop(proc_cap(slot, s->cap));
+		attached_set(p, (u16)(proc_record(p)->attached & ~(1u << i)));
+	}
+}
+
+// All that its own pool pays for, page tables included.
+u64 attach_pages(const struct proc *p)
+{
+	u64 used = 0;
+
+	if (proc_record(p)->attached)
+		(void)sys_pool_ctl(proc_cap(proc_slot(p), CAP_POOL), POOLOP_STAT, 0, 0, 0, NULL, &used, NULL, NULL);
+	return used;
 }

@@ -283,6 +283,7 @@ static err_t exec_replace(const struct request *rq, struct proc *p, struct exec 
 	err_t err;
 
 	phase_set(rq, RESULT_REPLACING, x->staging, 0);
+	attach_exec(p);
 	while (p->first)
 		(void)region_unmap(p, vms->vma[p->first].start,
 				   vms->vma[p->first].end); /* whole VMAs: nothing to split */

@@ -63,6 +63,7 @@ static err_t child_fill(struct proc *child, struct proc *parent)
 	record.pid = mine->pid;
 	record.parent = proc_record(parent)->pid;
 	record.orphan = false;
+	record.attached = mine->attached; /* windows of others are not inherited */
 	record.thread = mine->thread;
 	record.state = mine->state;
 	__builtin_memcpy(record.object, mine->object, sizeof(record.object));

@@ -117,7 +117,6 @@ err_t life_create(struct proc *p)
 	u64 id;
 	err_t err = leaf_need(slot);
 
-	p->pool_limit = TABLE_FRAMES;
 	if (!err)
 		err = object_make(p, OBJ_POOL, SLOT_SELF_CAPTABLE, proc_cap(slot, CAP_POOL), TABLE_FRAMES, &id);
 	if (!err)
@@ -137,16 +136,16 @@ err_t life_create(struct proc *p)
 err_t pool_grow(struct proc *p)
 {
 	static const u32 steps[] = { TABLE_FRAMES, 1 };
-	err_t err = -ERR_NOMEM;
+	cptr_t pool = proc_cap(proc_slot(p), CAP_POOL);
+	u64 limit = 0;
+	err_t err;
 
-	/* The shadow's tables are charged to the pool of all. */
-	for (u32 i = 0; i < sizeof(steps) / sizeof(steps[0]) && err && proc_slot(p); i++) {
-		u32 limit = p->pool_limit + steps[i];
-
-		err = sys_pool_ctl(proc_cap(proc_slot(p), CAP_POOL), POOLOP_LIMIT, limit, 0, 0, NULL, NULL, NULL, NULL);
-		if (!err)
-			p->pool_limit = limit;
-	}
+	if (!proc_slot(p))
+		return -ERR_NOMEM; /* the shadow's tables are charged to the pool of all */
+	/* vmalloc changes it too. */
+	err = sys_pool_ctl(pool, POOLOP_STAT, 0, 0, 0, &limit, NULL, NULL, NULL);
+	for (u32 i = 0; i < sizeof(steps) / sizeof(steps[0]) && (!i || err); i++)
+		err = sys_pool_ctl(pool, POOLOP_LIMIT, limit + steps[i], 0, 0, NULL, NULL, NULL, NULL);
 	return err;
 }
 

@@ -8,6 +8,7 @@
 static struct proc *victim(void)
 {
 	struct proc *first = &procs[vms->globals.first], *worst = NULL;
+	u64 most = 0, held;
 
 	for (u32 slot = 1; slot < PROCS; slot++) {
 		struct proc *p = &procs[slot];
@@ -15,9 +16,11 @@ static struct proc *victim(void)
 		if (vms->proc[slot].state != PROC_RUN || p == first)
 			continue;
 		/* Of equals the younger goes: the older has got further. */
-		if (!worst || p->rss > worst->rss ||
-		    (p->rss == worst->rss && vms->proc[slot].pid > proc_record(worst)->pid))
+		held = p->rss + attach_pages(p);
+		if (!worst || held > most || (held == most && vms->proc[slot].pid > proc_record(worst)->pid)) {
 			worst = p;
+			most = held;
+		}
 	}
 	return worst ? worst : first;
 }
@@ -33,20 +36,27 @@ u32 oom_spared;
  */
 bool oom_kill(struct proc *for_whom)
 {
-	struct proc *p = victim();
-	u64 limit = 0, usage = 0, children = 0;
+	u64 limit = 0, usage = 0, children = 0, before;
+	struct proc *p;
 
 	(void)sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_STAT, 0, 0, 0, &limit, &usage, NULL, &children);
+	before = usage + children;
+	/* vmalloc is more urgent: what it keeps for later has come back when this returns. */
+	(void)ipc_notify(PEER_VMALLOC_NOTIFY, VMALLOC_NOTIFY_PRESSURE);
+	(void)sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_STAT, 0, 0, 0, &limit, &usage, NULL, &children);
+	if (usage + children < before)
+		return true;
 	if (limit > usage + children && oom_spared < OOM_SPARED_MAX) {
 		oom_spared++;
 		return true;
 	}
+	p = victim();
 	if (!proc_slot(p))
 		panic("the user pool is empty and there is no process to end");
 	log_line("vm: out of memory: pool user has used %lu of %lu pages; killed %s (pid %u), which held %lu; "
 		 "give more with MEM=",
 		 (unsigned long)(usage + children), (unsigned long)limit, proc_name(p), proc_record(p)->pid,
-		 (unsigned long)p->rss);
+		 (unsigned long)(p->rss + attach_pages(p)));
 	stats[VMSTAT_OOM_KILLS]++;
 	proc_end(p, KILL_OOM);
 	return p != for_whom;

@@ -200,7 +200,6 @@ void proc_recover(void)
 	for (u32 slot = 1; slot < PROCS; slot++) {
 		struct proc *p = &procs[slot];
 		const struct proc_record *record = proc_record(p);
-		u64 limit = 0;
 
 		if (record->state == PROC_NEW)
 			proc_discard(p);
@@ -210,8 +209,6 @@ void proc_recover(void)
 			continue;
 		stats[VMSTAT_PROCS]++;
 		rss_count(p);
-		(void)sys_pool_ctl(proc_cap(slot, CAP_POOL), POOLOP_STAT, 0, 0, 0, &limit, NULL, NULL, NULL);
-		p->pool_limit = (u32)limit;
 		exec_recover(p);
 	}
 }

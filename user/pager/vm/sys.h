@@ -8,6 +8,7 @@
 #include <abi/init_client.h>
 #include <abi/stubs.h>
 #include <abi/vm_server.h>
+#include <abi/vmalloc_client.h>
 #include <pager/server.h>
 
 // Capabilities that the manifest gives vm, in its order.
@@ -19,6 +20,9 @@ enum peer {
 	PEER_INIT, // to power off when the first process ends
 	PEER_SLAB, // slab's endpoint, to be minted for those who attach
 	PEER_SLAB_NOTIFY,
+	PEER_VMALLOC,      // vmalloc's endpoint, to be minted for those who attach
+	PEER_VMALLOC_CALL, // the same with vm's own badge: who comes and goes
+	PEER_VMALLOC_NOTIFY,
 };
 
 // What vm keeps per process in its own table, from SLOT_SERVER_FREE on. The block of slot 0 holds the shadow's
@@ -31,8 +35,11 @@ enum proc_cap {
 	CAP_PAGER,  // vm's endpoint with the process as badge: pager of window 0, and what the process finds in SLOT_VM
 	CAP_BUFFER, // files' endpoint with that badge: pager of window 1, and SLOT_FILES
 	CAP_SLAB,   // slab's, likewise, of a process that attached to it
+	CAP_VMALLOC,
 	PROC_CAPS = 8,
 };
+
+#define CAP_PASSED CAP_BUFFER // of block 0: a capability on its way to another server
 
 static inline cptr_t proc_cap(u32 slot, enum proc_cap which)
 {

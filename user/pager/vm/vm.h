@@ -48,6 +48,7 @@ enum {
 	WINDOW_FILES,
 	WINDOW_HIGH, // vm's
 	WINDOW_SLAB, // of those who attached
+	WINDOW_VMALLOC,
 };
 
 enum vma_kind {
@@ -157,7 +158,7 @@ struct proc {
 	u64 rss;        // entries
 	u64 wait_reply; // parked wait, 0 none
 	s32 wait_pid;
-	u32 pool_limit; // frames of its pool
+	u32 spare;
 };
 _Static_assert(sizeof(struct proc) == 64, "indexed by a shift on every fault");
 
@@ -292,6 +293,8 @@ u64 object_frames(void);
 // attach.c: servers that a process has when it asks
 void attach_empty(struct proc *p);
 void attach_drop(struct proc *p);
+void attach_exec(struct proc *p);       // what an image had of its own goes with it
+u64 attach_pages(const struct proc *p); // frames that others mapped for it and it pays for
 
 // life.c: processes as kernel objects
 void cap_drop(cptr_t slot); // from vm's own table

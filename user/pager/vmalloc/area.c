@@ -57,7 +57,6 @@ void area_dirty(struct client *c, struct span *s, u32 slots, u32 pages)
 {
 	s->dirty |= slots;
 	c->lazy += pages;
-	stats[VMALLOCSTAT_LAZY] += pages;
 	if (s->dirty_listed)
 		return;
 	s->dirty_listed = true;
@@ -67,12 +66,6 @@ void area_dirty(struct client *c, struct span *s, u32 slots, u32 pages)
 
 // ---- taking and giving slots
 
-static void count_areas(const struct span *s, s64 n)
-{
-	stats[VMALLOCSTAT_AREAS] += n;
-	stats[s->kind == SPAN_RAM ? VMALLOCSTAT_RAM_PAGES : VMALLOCSTAT_PAGES] += n * s->area;
-}
-
 // The slot is the client's from here on.
 static u64 slot_take(struct client *c, struct span *s, u32 slot)
 {
@@ -81,11 +74,9 @@ static u64 slot_take(struct client *c, struct span *s, u32 slot)
 	if (s->ready >> slot & 1) {
 		s->ready &= ~(1u << slot);
 		c->prepared -= s->area;
-		stats[VMALLOCSTAT_PREPARED] -= s->area;
 	}
 	result_note(c, addr);
 	vms->span[span_index(s)].head |= 1ul << slot;
-	count_areas(s, 1);
 	if (s->listed && !(s->ready | span_empty(s)))
 		room_unlink(c, s);
 	return addr;
@@ -122,7 +113,7 @@ static err_t slots_fill(struct client *c, struct span *s, bool zero, u32 *slot)
 	u32 most = zero ? 1 : c->batch, done;
 	err_t err;
 
-	*slot = (u32)__builtin_ctz(span_empty(s));
+	*slot = bit_lowest(span_empty(s));
 	if (most * s->area > PREPARED_MAX)
 		most = PREPARED_MAX / s->area;
 	err = pages_map(c, slot_page(s, *slot), empties_run(s, *slot, most), s->area, zero, &done);
@@ -134,7 +125,6 @@ static err_t slots_fill(struct client *c, struct span *s, bool zero, u32 *slot)
 		c->batch *= 2;
 	s->ready |= bits_below(done) << *slot;
 	c->prepared += done * s->area;
-	stats[VMALLOCSTAT_PREPARED] += done * s->area;
 	return 0;
 }
 
@@ -147,7 +137,7 @@ static err_t small_alloc(struct client *c, u32 area, bool zero, u64 *addr)
 	if (unlikely(err))
 		return err;
 	if (likely(s->ready && !zero))
-		slot = (u32)__builtin_ctz(s->ready);
+		slot = bit_lowest(s->ready);
 	else if ((err = slots_fill(c, s, zero, &slot)))
 		return err;
 	*addr = slot_take(c, s, slot);
@@ -293,7 +283,6 @@ err_t area_free(struct client *c, u64 addr, enum span_kind kind, u32 pages, u64 
 		return -ERR_INVAL;
 	result_note(c, addr);
 	vms->span[span_index(s)].head &= ~(1ul << slot);
-	count_areas(s, -1);
 	area_dirty(c, s, 1u << slot, s->area);
 	*left = 0;
 	if (unlikely(c->lazy > LAZY_MAX))
@@ -339,7 +328,7 @@ static err_t ram_slot(struct client *c, u32 count, struct span **s, u32 *slot)
 	}
 	err = room_find(c, SPAN_RAM, count, true, s);
 	if (!err)
-		*slot = (u32)__builtin_ctz(span_empty(*s));
+		*slot = bit_lowest(span_empty(*s));
 	return err;
 }
 

@@ -89,16 +89,8 @@ static void client_drop(struct client *c)
 {
 	struct client_record none = { 0 };
 
-	for (struct rb_node *node = rb_first(&c->tree); node; node = rb_next(node)) {
-		struct span *s = rb_entry(node, struct span, rb);
-		u32 busy = s->kind == SPAN_FREE ? 0 : (u32)__builtin_popcount(span_busy(s));
-
-		stats[VMALLOCSTAT_AREAS] -= busy;
-		stats[s->kind == SPAN_RAM ? VMALLOCSTAT_RAM_PAGES : VMALLOCSTAT_PAGES] -= (u64)busy * s->area;
-		stats[VMALLOCSTAT_LARGE] -= s->large;
-	}
-	stats[VMALLOCSTAT_LAZY] -= c->lazy;
-	stats[VMALLOCSTAT_PREPARED] -= c->prepared;
+	for (struct rb_node *node = rb_first(&c->tree); node; node = rb_next(node))
+		stats[VMALLOCSTAT_LARGE] -= rb_entry(node, struct span, rb)->large;
 	span_drop_all(c);
 	for (u32 which = 0; which < CLIENT_CAPS; which++)
 		cap_drop(client_cap(client_index(c), which));
@@ -226,7 +218,6 @@ static void spans_recover(void)
 		const struct span_record *r = &vms->span[i];
 		struct client *c = &clients[(u16)(r->head >> 32) % CLIENTS];
 		struct span *s = &spans[i];
-		u32 busy = (u32)__builtin_popcount((u32)r->head);
 
 		if (!r->head)
 			continue;
@@ -236,8 +227,6 @@ static void spans_recover(void)
 			continue;
 		}
 		s->mapped = s->slots == 1 ? s->area : 0;
-		stats[VMALLOCSTAT_AREAS] += busy;
-		stats[s->kind == SPAN_RAM ? VMALLOCSTAT_RAM_PAGES : VMALLOCSTAT_PAGES] += (u64)busy * s->area;
 		area_settle(c, s);
 	}
 }
@@ -271,6 +260,6 @@ enum state_found clients_open(void *memory)
 			client_sweep(&clients[i]);
 	if (found == STATE_KEPT)
 		log_line("vmalloc: start %lu: %lu areas go on", (unsigned long)vms->header.starts,
-			 (unsigned long)stats[VMALLOCSTAT_AREAS]);
+			 (unsigned long)vmalloc_count(VMALLOCSTAT_AREAS));
 	return found;
 }

@@ -25,15 +25,17 @@ static cptr_t pool_of(const struct client *c)
 
 // ---- the pool: a process' grows out of user memory; a server's is what the boot manifest says (PERM)
 
+// Room for `want` more frames, or at least for `least`.
 static err_t pool_grow(struct client *c, u32 want, u32 least)
 {
 	const u32 steps[] = { want < GROW ? GROW : want, want, least };
-	u64 limit = 0;
+	u64 limit = 0, usage = 0;
 
-	if (sys_pool_ctl(pool_of(c), POOLOP_STAT, 0, 0, 0, &limit, NULL, NULL, NULL))
+	if (sys_pool_ctl(pool_of(c), POOLOP_STAT, 0, 0, 0, &limit, &usage, NULL, NULL))
 		return -ERR_NOMEM;
 	for (u32 i = 0; i < sizeof(steps) / sizeof(*steps); i++)
-		if (!sys_pool_ctl(pool_of(c), POOLOP_LIMIT, limit + steps[i], 0, 0, NULL, NULL, NULL, NULL))
+		if (limit >= usage + steps[i] ||
+		    !sys_pool_ctl(pool_of(c), POOLOP_LIMIT, usage + steps[i], 0, 0, NULL, NULL, NULL, NULL))
 			return 0;
 	return -ERR_NOMEM;
 }
@@ -69,8 +71,7 @@ static void frames_return(struct client *c, u64 first, u64 n)
 				 (unsigned long)c->badge, err);
 			break;
 		}
-		left -= done;
-		memmove(refs, refs + done, left * sizeof(u64));
+		left -= done; /* from the end */
 	}
 	memcpy(refs, kept, first * sizeof(u64));
 }
@@ -83,7 +84,7 @@ static err_t frames_take(struct client *c, u32 want, u32 least, bool zero, u64 *
 	for (u32 attempt = 0; attempt < 2; attempt++) {
 		err_t err;
 
-		if (c->short_of)
+		if (c->short_of || least > SMALL)
 			(void)pool_grow(c, want, least); /* refused: it may have room for some */
 		*got = 0;
 		err = sys_frame_alloc(pool_of(c), 0, want, flags, got, NULL);
@@ -158,16 +159,16 @@ err_t pages_map_large(struct client *c, u32 page, bool zero)
 {
 	u64 flags = ALLOC_LAZY | (zero ? 0 : ALLOC_NOZERO), frame = 0;
 	u32 retries = 0;
-	err_t err = sys_frame_alloc(pool_of(c), 9, 1, flags, NULL, &frame);
+	err_t err;
 
-	if (err && !pool_grow(c, LARGE_PAGES, LARGE_PAGES))
-		err = sys_frame_alloc(pool_of(c), 9, 1, flags, NULL, &frame);
+	(void)pool_grow(c, LARGE_PAGES, LARGE_PAGES);
+	err = sys_frame_alloc(pool_of(c), 9, 1, flags, NULL, &frame);
 	if (err)
 		return err;
 	/* AGAIN: some more of its frames were zeroed. */
 	do {
-		err = sys_map(aspace_of(c), ADDRESS_OF(page), pool_of(c), frame, 1, PROT_READ | PROT_WRITE | MAP_LARGE, 0,
-			      0, 0, NULL);
+		err = sys_map(aspace_of(c), ADDRESS_OF(page), pool_of(c), frame, 1, PROT_READ | PROT_WRITE | MAP_LARGE,
+			      0, 0, 0, NULL);
 	} while (err == -ERR_AGAIN || (err == -ERR_NOMEM && retries++ < RETRIES && !pool_grow(c, GROW, 1)));
 	if (err)
 		for (u32 at = 0; at < LARGE_PAGES; at += BATCH) {
@@ -182,13 +183,14 @@ void pages_unmap(struct client *c, u32 page, u32 pages)
 {
 	while (pages) {
 		u64 done = 0;
-		err_t err = sys_unmap(aspace_of(c), ADDRESS_OF(page), pages, pool_of(c), UNMAP_FREE, 0, &done, NULL, NULL,
-				      NULL);
+		err_t err = sys_unmap(aspace_of(c), ADDRESS_OF(page), pages, pool_of(c), UNMAP_FREE, 0, &done, NULL,
+				      NULL, NULL);
 
 		if (err == -ERR_BADCAP)
 			return; /* the client is being ended */
 		if (err || !done || done > pages)
-			panic("vmalloc: unmap of page 0x%x of client %lx: error %d", page, (unsigned long)c->badge, err);
+			panic("vmalloc: unmap of page 0x%x of client %lx: error %d", page, (unsigned long)c->badge,
+			      err);
 		page += (u32)done;
 		pages -= (u32)done;
 	}
@@ -202,12 +204,13 @@ static err_t clone_all(struct client *c, cptr_t dst, u64 dva, u32 source, u32 pa
 
 	while (pages) {
 		u64 done = 0;
-		err_t err = sys_clone(dst, dva, aspace_of(c), ADDRESS_OF(source), pages, CLONE_SHARE, &done, NULL, NULL);
+		err_t err = sys_clone(dst, dva, aspace_of(c), ADDRESS_OF(source), pages, CLONE_SHARE, &done, NULL,
+				      NULL);
 
 		if (err == -ERR_INVAL && !done && retries++ < RETRIES)
 			/* it lies under a 2 MiB leaf, of which part is wanted */
-			err = sys_protect(aspace_of(c), ADDRESS_OF(source), pages, PROT_READ | PROT_WRITE | PROTECT_SPLIT,
-					  NULL, NULL);
+			err = sys_protect(aspace_of(c), ADDRESS_OF(source), pages,
+					  PROT_READ | PROT_WRITE | PROTECT_SPLIT, NULL, NULL);
 		else if (err == -ERR_NOMEM && retries++ < RETRIES)
 			err = pool_grow(c, GROW, 1);
 		if (err && err != -ERR_AGAIN)

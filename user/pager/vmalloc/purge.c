@@ -53,7 +53,6 @@ u32 purge(struct client *c, u32 budget)
 
 		total += n;
 		c->lazy -= n;
-		stats[VMALLOCSTAT_LAZY] -= n;
 		if (s->dirty)
 			continue;
 		c->dirty = s->dirty_next;
@@ -81,7 +80,6 @@ void prepared_drop(struct client *c)
 				continue;
 			s->ready = 0;
 			c->prepared -= pages;
-			stats[VMALLOCSTAT_PREPARED] -= pages;
 			area_dirty(c, s, ready, pages);
 			area_settle(c, s);
 		}

@@ -4,7 +4,8 @@
 
 #include <base/log.h>
 
-// A server that asks in its own name: what clients may not. Clients that are servers have VMALLOC_SERVER in their badge.
+// A server that asks in its own name: what clients may not. Clients that are servers have VMALLOC_SERVER in their
+// badge.
 static bool is_server(const struct request *rq)
 {
 	return rq->badge < VMALLOC_SERVER;
@@ -112,7 +113,23 @@ err_t vmalloc_op_info(struct request *rq, u64 index, u64 addr, u64 *out_start, u
 	return -ERR_NOENT;
 }
 
-static u64 windows_stat(u64 index)
+static u64 spans_count(u64 index)
+{
+	u64 value = 0;
+
+	for (u32 i = 1; i < SPANS; i++) {
+		const struct span *s = &spans[i];
+		u64 busy = s->kind == SPAN_AREA || s->kind == SPAN_RAM ? (u64)__builtin_popcount(span_busy(s)) : 0;
+
+		if (index == VMALLOCSTAT_AREAS)
+			value += busy;
+		else if (s->kind == (index == VMALLOCSTAT_PAGES ? SPAN_AREA : SPAN_RAM))
+			value += busy * s->area;
+	}
+	return value;
+}
+
+static u64 clients_count(u64 index)
 {
 	u64 value = 0;
 
@@ -125,6 +142,10 @@ static u64 windows_stat(u64 index)
 			continue;
 		if (index == VMALLOCSTAT_CLIENTS)
 			value++;
+		else if (index == VMALLOCSTAT_LAZY)
+			value += c->lazy;
+		else if (index == VMALLOCSTAT_PREPARED)
+			value += c->prepared;
 		else if (index == VMALLOCSTAT_TOTAL)
 			value += ADDRESS_OF(r->end - r->start);
 		else if (ADDRESS_OF(chunk) > value)
@@ -133,21 +154,32 @@ static u64 windows_stat(u64 index)
 	return value;
 }
 
+// Most are counted when somebody asks: nothing is kept on the way of every request.
+u64 vmalloc_count(u64 index)
+{
+	switch (index) {
+	case VMALLOCSTAT_AREAS:
+	case VMALLOCSTAT_PAGES:
+	case VMALLOCSTAT_RAM_PAGES:
+		return spans_count(index);
+	case VMALLOCSTAT_CLIENTS:
+	case VMALLOCSTAT_LAZY:
+	case VMALLOCSTAT_PREPARED:
+	case VMALLOCSTAT_TOTAL:
+	case VMALLOCSTAT_CHUNK:
+		return clients_count(index);
+	default:
+		return stats[index];
+	}
+}
+
 err_t vmalloc_op_stat(struct request *rq, u64 index, u64 *out_value)
 {
 	(void)rq;
-	switch (index) {
-	case VMALLOCSTAT_CLIENTS:
-	case VMALLOCSTAT_TOTAL:
-	case VMALLOCSTAT_CHUNK:
-		*out_value = windows_stat(index);
-		return 0;
-	default:
-		if (index > VMALLOCSTAT_SPANS_MAX)
-			return -ERR_INVAL;
-		*out_value = stats[index];
-		return 0;
-	}
+	if (index > VMALLOCSTAT_SPANS_MAX)
+		return -ERR_INVAL;
+	*out_value = vmalloc_count(index);
+	return 0;
 }
 
 err_t vmalloc_op_attach(struct request *rq, u64 badge, u64 start, u64 end)

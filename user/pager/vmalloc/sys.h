@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What vmalloc asks of the kernel: on the target the generated stubs; the host tests put a fake kernel in front of them.
+// What vmalloc asks of the kernel: on the target the generated stubs; the host tests put a fake kernel in front of
+// them.
 #pragma once
 
 #include <abi/stubs.h>
@@ -7,7 +8,7 @@
 #include <pager/server.h>
 
 #define SLOT_RECEIVE SLOT_SERVER_FREE // where a capability that comes with a request lies
-#define LIST_VIEW      SERVER_HEAP      // where vmalloc looks at one page of a client; it has no arena
+#define LIST_VIEW    SERVER_HEAP      // where vmalloc looks at one page of a client; it has no arena
 
 // What vmalloc keeps per client, from one leaf of its table on.
 enum client_cap {

@@ -3,12 +3,13 @@
  * vmalloc: contiguous addresses from scattered frames, in a window of each client.
  *
  *	main.c    receive loop            request.c  the operations         client.c  who has a window, recovery
+ *	hot.h     alloc and free of a small area that is at hand, in a few dozen instructions
  *	area.c    areas: slots of spans   purge.c    unmapping what was freed
  *	span.c    the ranges of a window  pages.c    the only file that maps, unmaps and asks pools for frames
  *
- * A window is tiled by spans: free ones, and spans cut into slots of one size, each followed by a guard page. An area is
- * a slot. Areas of up to SMALL pages share a span of SLOTS slots (the lineage of Linux' vmap_block); larger ones have a
- * span of their own with one slot.
+ * A window is tiled by spans: free ones, and spans cut into slots of one size, each followed by a guard page. An area
+ *is a slot. Areas of up to SMALL pages share a span of SLOTS slots (the lineage of Linux' vmap_block); larger ones have
+ *a span of their own with one slot.
  *
  *	slot:  EMPTY --mapped ahead--> PREPARED --alloc--> BUSY --free--> LAZY --purge: unmapped, flushed--> EMPTY
  *	         '------------- alloc ------------------>'
@@ -22,11 +23,11 @@
  *   - ready, dirty and busy bits of a span are disjoint; entries exist only in PREPARED, BUSY and LAZY slots
  *   - a frame is mapped in the window or free: nothing is held back, so that whoever unmaps the window with UNMAP_FREE
  *     gets everything back (vm does, when the client dies)
- *   - the frames are of the client's own pool (a process': its child pool, which grows out of user memory): what a client
- *     takes is counted by the kernel as the client's
+ *   - the frames are of the client's own pool (a process': its child pool, which grows out of user memory): what a
+ *client takes is counted by the kernel as the client's
  *
- * What must outlive the server is in the state segment: clients, and the busy bits of spans. All else that is mapped in a
- * window is garbage to a successor, which unmaps it. Every operation commits with one store (span_record.head).
+ * What must outlive the server is in the state segment: clients, and the busy bits of spans. All else that is mapped in
+ *a window is garbage to a successor, which unmaps it. Every operation commits with one store (span_record.head).
  */
 #pragma once
 
@@ -42,7 +43,7 @@
 #define SMALL            16   // pages: larger areas have a span of their own
 #define SLOTS            32
 #define LAZY_MAX         128 // pages a client may have freed and not unmapped
-#define PREPARED_MAX     32  // pages mapped ahead at a time
+#define PREPARED_MAX     64  // pages mapped ahead at a time
 #define SLACK            192 // pages that a client's pool may have and not use
 
 #define PAGE_OF(address) ((u32)((address) >> PAGE_SHIFT))
@@ -143,6 +144,15 @@ static inline u32 span_empty(const struct span *s)
 	return s->building ? 0 : all & ~(span_busy(s) | s->ready | s->dirty);
 }
 
+// Number of the lowest bit. The machine has no instruction for it, and gcc's function takes twenty.
+static inline u32 bit_lowest(u32 bits)
+{
+	static const u8 place[32] = { 0,  1,  28, 2,  29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4,  8,
+				      31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6,  11, 5,  10, 9 };
+
+	return place[((bits & -bits) * 0x077cb531u) >> 27];
+}
+
 static inline u32 slot_page(const struct span *s, u32 slot)
 {
 	return s->start + slot * (s->area + 1);
@@ -165,14 +175,14 @@ err_t area_alloc(struct client *c, u64 bytes, u64 flags, u64 *addr, u64 *left) m
 err_t area_fill(struct client *c, u64 addr, u64 *left) must_check;
 err_t area_free(struct client *c, u64 addr, enum span_kind kind, u32 pages, u64 *left) must_check; // pages 0: any
 err_t area_map_ram(struct client *c, u64 list, u64 count, u64 *addr) must_check;
-bool area_busy(struct client *c, u64 addr);             // does an area in use start there?
-void area_settle(struct client *c, struct span *s);     // its slots have changed
-bool area_has(struct client *c, u32 page);              // is the page in an area in use?
+bool area_busy(struct client *c, u64 addr);                              // does an area in use start there?
+void area_settle(struct client *c, struct span *s);                      // its slots have changed
+bool area_has(struct client *c, u32 page);                               // is the page in an area in use?
 void area_dirty(struct client *c, struct span *s, u32 slots, u32 pages); // these slots are LAZY now
 
 // purge.c
-u32 purge(struct client *c, u32 budget); // pages left
-void prepared_drop(struct client *c);    // PREPARED slots become LAZY
+u32 purge(struct client *c, u32 budget);   // pages left
+void prepared_drop(struct client *c);      // PREPARED slots become LAZY
 bool relieve(struct client *c, err_t why); // make room, of the client's own first; false: nothing to be had
 bool relieve_all(void);
 
@@ -202,6 +212,8 @@ extern u64 serving; // reply word of the request at hand
 
 // request.c
 void vmalloc_request(struct request *rq);
-void vmalloc_request_cap(struct request *rq); // one that brought a capability: nothing stays but what attach and fund take
+void vmalloc_request_cap(
+	struct request *rq); // one that brought a capability: nothing stays but what attach and fund take
 void vmalloc_notified(u64 bits);
+u64 vmalloc_count(u64 index); // VMALLOCSTAT_*
 void fault_report(const struct request *rq);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Stands in front of the generated <abi/stubs.h> in the include path of vmalloc's host test: the same calls, answered by
-// fake.c.
+// Stands in front of the generated <abi/stubs.h> in the include path of vmalloc's host test: the same calls, answered
+// by fake.c.
 #pragma once
 
 #include <pager/request.h>
