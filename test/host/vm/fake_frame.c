@@ -261,7 +261,7 @@ err_t sys_unmap(cptr_t aspace, u64 va, u64 count, cptr_t pool, u64 flags, u64 to
 {
 	struct aspace *as = own_as(aspace);
 	struct pool *owner = own_pool(pool);
-	u64 n = count < 256 ? count : 256, gone = 0;
+	u64 n = 0, looked = 0, gone = 0;
 
 	(void)token;
 	(void)freed;
@@ -271,11 +271,16 @@ err_t sys_unmap(cptr_t aspace, u64 va, u64 count, cptr_t pool, u64 flags, u64 to
 		return -ERR_INVAL;
 	if (aspace == SLOT_SELF_ASPACE && va == (u64)fake_heap && entry_used(as, page_folded(aspace, va)))
 		memcpy(content[scratch_pfn], fake_heap, PAGE_SIZE);
-	for (u64 i = 0; i < n; i++) {
-		struct fake_entry *e = entry_used(as, page_folded(aspace, va) + i);
+	for (u64 page; n < count && looked < 256; n++, looked++) {
+		struct fake_entry *e = entry_at(as, page = page_folded(aspace, va) + n, false);
 		u32 pfn;
 
-		if (!e)
+		if (!e) { /* no table there */
+			n += ENTRIES - 1 - page % ENTRIES;
+			looked += 7;
+			continue;
+		}
+		if (!e->kind)
 			continue;
 		pfn = e->pfn;
 		entry_drop(as, e);
@@ -283,6 +288,7 @@ err_t sys_unmap(cptr_t aspace, u64 va, u64 count, cptr_t pool, u64 flags, u64 to
 		if (flags & UNMAP_FREE && frames[pfn].pool == owner && !frames[pfn].mapcount)
 			frame_release(&frames[pfn]);
 	}
+	n = n < count ? n : count;
 	if (done)
 		*done = n;
 	if (removed)
@@ -318,16 +324,18 @@ err_t sys_scan(cptr_t aspace, u64 va, u64 count, u64 flags, u64 *done, u64 *entr
 	if (!as || flags != SCAN_LIST)
 		return -ERR_INVAL;
 	for (i = 0; i < count && n < 128; i++) {
-		struct fake_entry *e = entry_used(as, PAGE_OF(va) + i);
+		struct fake_entry *e = entry_at(as, PAGE_OF(va) + i, false);
 
 		if (!e)
+			i += ENTRIES - 1 - (PAGE_OF(va) + i) % ENTRIES; /* no table there */
+		if (!e || !e->kind)
 			continue;
 		fake_argument[4 * n] = va + i * PAGE_SIZE + e->kind;
 		fake_argument[4 * n + 2] = fake_ref(e->pfn);
 		n++;
 	}
 	if (done)
-		*done = i;
+		*done = i < count ? i : count;
 	*entries = n;
 	return call_end(0);
 }

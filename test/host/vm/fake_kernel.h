@@ -87,6 +87,7 @@ u64 entry_page(const struct aspace *as, u64 position); // of the entry that was 
 void entry_drop(struct aspace *as, struct fake_entry *e);
 
 // fake_object.c
+void unref(struct object *o);
 struct cap *cap_at(struct table *t, u64 slot);
 struct object *own(cptr_t slot, u32 type); // what vm holds in this slot
 struct pool *own_pool(cptr_t slot);

@@ -62,7 +62,6 @@ static void slot_put(struct object *o)
 		f->state = OWNED;
 }
 
-static void unref(struct object *o);
 
 static void table_destroy(struct table *t)
 {
@@ -93,7 +92,7 @@ static void aspace_destroy(struct aspace *as)
 	as->pool->usage -= as->tables;
 }
 
-static void unref(struct object *o)
+void unref(struct object *o)
 {
 	if (--o->refs)
 		return;

@@ -21,16 +21,16 @@
 // The id is the same each time, whatever was in the way the first time.
 static void op_attach(struct model *m)
 {
-	struct request rq = ask(m, OP_VM_ATTACH, ATTACH_SLAB, 0, 0, 0, 0, 0), again, wrong;
-	u64 id;
+	u64 which = rnd(2) ? ATTACH_SLAB : ATTACH_VMALLOC, id;
+	struct request rq = ask(m, OP_VM_ATTACH, which, 0, 0, 0, 0, 0), again, wrong;
 
 	if (serve(&rq))
 		return;
 	id = rq.w[0];
-	again = ask(m, OP_VM_ATTACH, ATTACH_SLAB, 0, 0, 0, 0, 0);
-	wrong = ask(m, OP_VM_ATTACH, ATTACH_SLAB + 1, 0, 0, 0, 0, 0);
+	again = ask(m, OP_VM_ATTACH, which, 0, 0, 0, 0, 0);
+	wrong = ask(m, OP_VM_ATTACH, ATTACH_VMALLOC + 1, 0, 0, 0, 0, 0);
 	check(id && (serve(&again) || again.w[0] == id) && serve(&wrong) == -ERR_INVAL);
-	check(proc_record(badge_proc(m->badge))->attached == 1 << ATTACH_SLAB);
+	check(proc_record(badge_proc(m->badge))->attached >> which & 1);
 }
 
 static void (*const ops[])(struct model *) = {

@@ -78,11 +78,11 @@ static void window_return(struct proc *p, const struct pager_server *s)
 	(void)vmalloc_detach(PEER_VMALLOC_CALL, p->badge); /* NOENT: it had not begun. DEAD: see below */
 	revoke(proc_cap(slot, CAP_ASPACE));
 	revoke(proc_cap(slot, CAP_POOL));
-	for (u64 va = s->start, done; va < s->end; va += done * PAGE_SIZE) {
+	for (u64 va = s->start, done = 0; va < s->end; va += done * PAGE_SIZE) {
 		err_t err = sys_unmap(proc_cap(slot, CAP_ASPACE), va, (s->end - va) / PAGE_SIZE,
 				      proc_cap(slot, CAP_POOL), UNMAP_FREE, 0, &done, NULL, NULL, NULL);
 
-		if (err || !done)
+		if ((err && err != -ERR_AGAIN) || (!err && !done))
 			panic("unmap of the areas of slot %u: error %d", slot, err);
 	}
 }
@@ -187,6 +187,16 @@ void attach_exec(struct proc *p)
 		cap_drop(proc_cap(slot, s->cap));
 		attached_set(p, (u16)(proc_record(p)->attached & ~(1u << i)));
 	}
+}
+
+u64 attach_entries(const struct proc *p)
+{
+	u64 n = 0;
+
+	for (u32 i = 0; i < SERVERS; i++)
+		if (proc_record(p)->attached >> i & 1)
+			n += entries_count(p, PAGE_OF(servers[i].start), PAGE_OF(servers[i].end));
+	return n;
 }
 
 // All that its own pool pays for, page tables included.

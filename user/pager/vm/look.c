@@ -36,7 +36,7 @@ err_t vm_op_ps(struct request *rq, u64 index, u64 *out_pid, u64 *out_parent_grou
 }
 
 // Entries of a range. The kernel lists at most BATCH at a time.
-static u64 entries_count(const struct proc *p, u64 start, u64 end)
+u64 entries_count(const struct proc *p, u64 start, u64 end)
 {
 	u64 present = 0;
 

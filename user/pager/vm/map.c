@@ -109,6 +109,7 @@ void rss_count(struct proc *p)
 	if (sys_aspace_ctl(as, ASOP_STAT, 0, 0, 0, 0, 0, 0, NULL, NULL, &leaves, NULL) ||
 	    sys_scan(as, FILES_BUFFER, BUFFER_PAGES, SCAN_LIST, NULL, &buffer))
 		return;
+	buffer += attach_entries(p);
 	p->rss = leaves > buffer ? leaves - buffer : 0;
 }
 

@@ -188,7 +188,7 @@ void pages_unmap(struct client *c, u32 page, u32 pages)
 
 		if (err == -ERR_BADCAP)
 			return; /* the client is being ended */
-		if (err || !done || done > pages)
+		if ((err && err != -ERR_AGAIN) || (!err && !done) || done > pages)
 			panic("vmalloc: unmap of page 0x%x of client %lx: error %d", page, (unsigned long)c->badge,
 			      err);
 		page += (u32)done;

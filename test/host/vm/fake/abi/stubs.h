@@ -32,12 +32,14 @@ struct map_reply {
 err_t ipc_reply(cptr_t endpoint, const struct request *rq);
 err_t ipc_reply_recv(cptr_t endpoint, struct request *rq);
 err_t ipc_recv(cptr_t endpoint, u64 flags, u64 deadline, struct request *rq);
+err_t ipc_call(cptr_t endpoint, struct request *rq);
 err_t ipc_notify(cptr_t notification, u64 bits);
 
 err_t sys_thread_ctl(cptr_t thread, u64 op, u64 a, u64 b, u64 c, u64 d, u64 *r0, u64 *r1, u64 *r2, u64 *r3);
 err_t sys_thread_regs(cptr_t thread, u64 op, u64 from);
 err_t sys_cap_copy(cptr_t dst, u64 dst_slot, cptr_t src, u64 src_slot, u64 rights, u64 badge, u64 op);
 err_t sys_cap_delete(cptr_t table, u64 slot);
+err_t sys_cap_revoke(cptr_t table, u64 slot, u64 *done);
 err_t sys_cap_list(cptr_t table, u64 first, u64 *count, u64 *next);
 err_t sys_object_create(cptr_t pool, u64 frame, u64 slot, u64 type, cptr_t dst, u64 dst_slot, u64 arg, u64 *id);
 err_t sys_pool_ctl(cptr_t pool, u64 op, u64 a, u64 b, u64 c, u64 *r0, u64 *r1, u64 *r2, u64 *r3);
