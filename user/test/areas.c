@@ -152,6 +152,33 @@ static void aliases(void)
 	vfree(b);
 }
 
+// ---- what vmallocinfo shows of this process
+
+static void shown(void)
+{
+	char *a = vmalloc(4 * PAGE_SIZE), *b = vmalloc(PAGE_SIZE), expect[3][120], line[200];
+	void *pages[] = { a, b }, *ram = vm_map_ram(pages, 2);
+	u32 seen = 0;
+	FILE *f;
+
+	vfree(b);
+	snprintf(expect[0], sizeof(*expect), "0x%016lx-0x%016lx   20480 areas/%d pages=4 vmalloc N0=4\n", (u64)a,
+		 (u64)a + 5 * PAGE_SIZE, getpid());
+	snprintf(expect[1], sizeof(*expect), "0x%016lx-0x%016lx   12288 areas/%d vm_map_ram\n", (u64)ram,
+		 (u64)ram + 3 * PAGE_SIZE, getpid());
+	snprintf(expect[2], sizeof(*expect), "0x%016lx-0x%016lx    8192 unpurged vm_area\n", (u64)b,
+		 (u64)b + 2 * PAGE_SIZE);
+	f = popen("vmallocinfo", "r");
+	CHECK(f);
+	while (fgets(line, sizeof(line), f))
+		for (u32 i = 0; i < 3; i++)
+			seen |= !strcmp(line, expect[i]) << i;
+	CHECK(!pclose(f));
+	CHECK_EQUAL(seen, 7);
+	vfree(a);
+	vm_unmap_ram(ram, 2);
+}
+
 // ---- mistakes
 
 static void errors(void)
@@ -363,6 +390,7 @@ int main(int argc, char **argv)
 	forks();
 	parts();
 	aliases();
+	shown();
 	child_exits(hostile_child, NULL, 0);
 	exhaustion();
 	vm_unmap_aliases();

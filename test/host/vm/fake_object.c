@@ -62,7 +62,6 @@ static void slot_put(struct object *o)
 		f->state = OWNED;
 }
 
-
 static void table_destroy(struct table *t)
 {
 	for (u32 l = 0; l < CAP_LEAVES; l++) {

@@ -68,7 +68,7 @@ err_t ipc_call(cptr_t endpoint, struct request *rq)
 	if (endpoint != PEER_VMALLOC_CALL)
 		return -ERR_BADCAP;
 	if (rq->label == OP_VMALLOC_ATTACH)
-		err = keep(badge, 0, slot, TYPE_ASPACE, RIGHT_ASPACE_MODIFY, 6);
+		err = keep(badge, 0, slot, TYPE_ASPACE, RIGHT_ASPACE_MODIFY, WINDOW_VMALLOC + 1);
 	if (rq->label == OP_VMALLOC_FUND)
 		err = keep(badge, 1, slot, TYPE_POOL, RIGHT_POOL_ALLOC | RIGHT_POOL_MAP | RIGHT_POOL_CONTROL, 0);
 	if (rq->label == OP_VMALLOC_FUND && !err)

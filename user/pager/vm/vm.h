@@ -263,7 +263,7 @@ err_t region_populate(struct proc *p, u64 start, u64 end);
 void entries_unmap(struct proc *p, u64 start, u64 pages, u64 flags);
 err_t entries_clone(struct proc *dst, u64 dpage, struct proc *src, u64 spage, u64 pages, u64 op) must_check;
 
-void rss_count(struct proc *p); // ask the kernel
+void rss_count(struct proc *p);                              // ask the kernel
 u64 entries_count(const struct proc *p, u64 start, u64 end); // in a range of pages (look.c)
 
 // shared.c: memory that processes share
@@ -294,9 +294,9 @@ u64 object_frames(void);
 // attach.c: servers that a process has when it asks
 void attach_empty(struct proc *p);
 void attach_drop(struct proc *p);
-void attach_exec(struct proc *p);       // what an image had of its own goes with it
+void attach_exec(struct proc *p);         // what an image had of its own goes with it
 u64 attach_entries(const struct proc *p); // in the windows of others
-u64 attach_pages(const struct proc *p); // frames that others mapped for it and it pays for
+u64 attach_pages(const struct proc *p);   // frames that others mapped for it and it pays for
 
 // life.c: processes as kernel objects
 void cap_drop(cptr_t slot); // from vm's own table
