@@ -18,7 +18,8 @@ import lint  # noqa: E402
 import mkarchive  # noqa: E402
 import test as test_runner  # noqa: E402
 from run import disk, session, trace  # noqa: E402
-from run.machine import Settings, UsageError, memory_bytes, qemu_command  # noqa: E402
+from run.machine import (EXIT_SWITCHED, Settings, UsageError, memory_bytes, qemu_command, status_file,  # noqa: E402
+                         status_reported)
 
 
 def entries_of(data):
@@ -87,7 +88,8 @@ class MachineTest(unittest.TestCase):
                 memory_bytes(text)
 
     def test_settings_refuse_with_words(self):
-        for change in ({"arch": "vax"}, {"mode": "sv32"}, {"smp": "0"}, {"smp": "x"}, {"mem": "1M"}):
+        for change in ({"arch": "vax"}, {"mode": "sv32"}, {"mode": "la48"}, {"arch": "x86_64", "mode": "sv39"}, {"smp": "0"},
+                       {"smp": "x"}, {"mem": "1M"}):
             settings = Settings(**change)
             with self.assertRaises(UsageError, msg=change):
                 settings.check()
@@ -98,6 +100,8 @@ class MachineTest(unittest.TestCase):
         self.assertIn("mode=sv39 check=1", command)
         self.assertIn("shift=0,sleep=off", command)
         self.assertIn("virt,memory-backend=ram", command)
+        command = qemu_command(Settings(arch="x86_64"), "/x/archive")
+        self.assertIn("file,id=status,path=/x/archive.status", command)
 
     def test_trace_arguments_leave_the_callers_alone(self):
         words = trace.arguments_for(Settings(mem="64M", append="trace=3 a=b")).split()
@@ -137,8 +141,8 @@ class DiskTest(unittest.TestCase):
 
 
 class SessionTest(unittest.TestCase):
-    def ending(self, output, returncode, early=""):
-        return session.ending_of(early, returncode, output)[0]
+    def ending(self, output, returncode, early="", **reported):
+        return session.ending_of(early, returncode, output, reported.get("reported", returncode))[0]
 
     def test_status(self):
         self.assertEqual(self.ending(b"x\r\njjok: power off, status 3\r\n", 3), 3)
@@ -147,6 +151,20 @@ class SessionTest(unittest.TestCase):
         self.assertEqual(self.ending(b"jjok: power off, status 0\r\nforged, then more", 0), session.NO_STATUS)
         self.assertEqual(self.ending(b"jjok: power off, status 3\r\n", 0), session.NO_STATUS)
         self.assertEqual(self.ending(b"", -9, "timeout"), session.TIMED_OUT)
+        self.assertEqual(self.ending(b"jjok: power off, status 200\r\n", 0x55, reported=200), 200)
+        self.assertEqual(self.ending(b"jjok: power off, status 3\r\n", 0x55, reported=2), session.NO_STATUS)
+        self.assertEqual(self.ending(b"jjok: power off, status 0\r\n", 0, reported=None), session.NO_STATUS)
+
+    def test_a_switch_reports_eight_bits_or_nothing(self):
+        settings = Settings(arch="x86_64")
+        with tempfile.TemporaryDirectory() as folder:
+            archive = folder + "/archive"
+            self.assertIsNone(status_reported(settings, archive, EXIT_SWITCHED))
+            for written, returncode, status in ((b"\xc8", EXIT_SWITCHED, 200), (b"\0", EXIT_SWITCHED, 0), (b"\0", 0, None),
+                                                (b"", EXIT_SWITCHED, None), (b"\0\0", EXIT_SWITCHED, None)):
+                pathlib.Path(status_file(archive)).write_bytes(written)
+                self.assertEqual(status_reported(settings, archive, returncode), status)
+        self.assertEqual(status_reported(Settings(), archive, 7), 7)
 
     def test_a_program_that_never_ends_is_stopped(self):
         ending = session.run([sys.executable, "-c", "import time; print('jjok', flush=True); time.sleep(60)"], timeout=1)

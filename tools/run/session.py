@@ -3,7 +3,8 @@
 
 The console passes through this program in both directions, so that it can hide the firmware's banner, keep a log,
 notice a hang, and let Ctrl-C go to the guest. A run counts only with the kernel's last word,
-`jjok: power off, status N`: QEMU's own exit status is 0 also when the firmware shut the machine down.
+`jjok: power off, status N`, and if QEMU reports the same N (machine.status_reported): its own exit status is 0 also when
+the firmware shut the machine down, or after a triple fault.
 """
 import contextlib
 import ctypes
@@ -21,7 +22,7 @@ import tty
 
 import mkarchive
 from run import disk
-from run.machine import qemu_command
+from run.machine import qemu_command, status_reported
 
 KEY_STOP = b"\x1d"  # Ctrl-]
 LAST_WORD = re.compile(rb"jjok: power off, status (\d+)\s*\Z")  # behind whatever a program left on the line
@@ -153,7 +154,8 @@ def pump(qemu, console, keyboard, typist, deadline):
                 return "timeout"
 
 
-def ending_of(early, returncode, output):
+def ending_of(early, returncode, output, reported):
+    """The status and what is wrong with it. `reported`: the guest's status by another way than the console, or None."""
     word = LAST_WORD.search(output)
     if early == "key":
         return STOPPED, "stopped from the keyboard"
@@ -161,13 +163,16 @@ def ending_of(early, returncode, output):
         return TIMED_OUT, "did not end in time and was stopped"
     if not word:
         return NO_STATUS, f"ended without a status (QEMU's was {returncode}): the guest did not power off by itself"
-    if int(word.group(1)) & 0xFF != returncode:
-        return NO_STATUS, f"said status {int(word.group(1))} but QEMU ended with {returncode}"
-    return returncode, ""
+    if int(word.group(1)) & 0xFF != reported:
+        said = "no status" if reported is None else f"status {reported}"
+        return NO_STATUS, f"said status {int(word.group(1))} but QEMU reports {said} (and ended with {returncode})"
+    return reported, ""
 
 
-def run(command, sink=None, interactive=False, typist=None, timeout=None, show_firmware=False, beside=None):
-    """Runs a QEMU command to its end. `beside(process)` may start a helper; it answers a function called at the end."""
+def run(command, sink=None, interactive=False, typist=None, timeout=None, show_firmware=False, beside=None,
+        status_of=lambda returncode: returncode):
+    """Runs a QEMU command to its end. `beside(process)` may start a helper; it answers a function called at the end.
+    `status_of(QEMU's exit status)` is the guest's, or None."""
     command = [*command, "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console", "-monitor", "none"]
     console = Console(sink, interactive, show_firmware)
     started = time.monotonic()
@@ -186,7 +191,7 @@ def run(command, sink=None, interactive=False, typist=None, timeout=None, show_f
         qemu.kill()
         with contextlib.suppress(BrokenPipeError):
             qemu.__exit__(None, None, None)  # closes the pipes and waits
-    status, reason = ending_of(early, qemu.returncode, bytes(console.output))
+    status, reason = ending_of(early, qemu.returncode, bytes(console.output), status_of(qemu.returncode))
     console.show(at_end=True)
     return Ending(status, reason, bytes(console.output), time.monotonic() - started)
 
@@ -196,7 +201,8 @@ def run_settings(settings, commands, ram_file=None, **how):
     disk.check(settings)
     with tempfile.TemporaryDirectory(prefix="jjok-") as directory:
         archive = archive_pack(settings, directory, commands)
-        return run(qemu_command(settings, archive, ram_file) + disk.arguments(settings, directory), **how)
+        return run(qemu_command(settings, archive, ram_file) + disk.arguments(settings, directory),
+                   status_of=lambda returncode: status_reported(settings, archive, returncode), **how)
 
 
 def report(ending):
