@@ -19,6 +19,7 @@ class Architecture:
     machine: str
     arguments: tuple
     modes: tuple
+    banner: bool = False  # the firmware says something before the kernel does
     switch: bool = False  # powers off through DEBUG_CONSOLE and DEBUG_EXIT; otherwise QEMU ends with the guest's status
 
 
@@ -29,7 +30,8 @@ DEBUG_CONSOLE = ("-device", "isa-debugcon,iobase=0xe9,chardev=status")
 DEBUG_EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=4")
 
 ARCHITECTURES = {
-    "riscv64": Architecture("qemu-system-riscv64", "virt", ("-cpu", "rv64", "-bios", "default"), ("sv39", "sv48", "sv57")),
+    "riscv64": Architecture("qemu-system-riscv64", "virt", ("-cpu", "rv64", "-bios", "default"), ("sv39", "sv48", "sv57"),
+                            banner=True),
     # Devices are announced on the command line (virtio_mmio.device=), the rest is where PCs have it.
     "x86_64": Architecture("qemu-system-x86_64", "microvm,acpi=off,rtc=off,auto-kernel-cmdline=on", ("-cpu", "max"),
                            ("la48", "la57"), switch=True),

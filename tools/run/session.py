@@ -22,7 +22,7 @@ import tty
 
 import mkarchive
 from run import disk
-from run.machine import qemu_command, status_reported
+from run.machine import ARCHITECTURES, qemu_command, status_reported
 
 KEY_STOP = b"\x1d"  # Ctrl-]
 LAST_WORD = re.compile(rb"jjok: power off, status (\d+)\s*\Z")  # behind whatever a program left on the line
@@ -196,12 +196,13 @@ def run(command, sink=None, interactive=False, typist=None, timeout=None, show_f
     return Ending(status, reason, bytes(console.output), time.monotonic() - started)
 
 
-def run_settings(settings, commands, ram_file=None, **how):
+def run_settings(settings, commands, ram_file=None, show_firmware=False, **how):
     """Packs the archive, makes the disks and runs the machine that the settings describe."""
     disk.check(settings)
+    show_firmware = show_firmware or not ARCHITECTURES[settings.arch].banner
     with tempfile.TemporaryDirectory(prefix="jjok-") as directory:
         archive = archive_pack(settings, directory, commands)
-        return run(qemu_command(settings, archive, ram_file) + disk.arguments(settings, directory),
+        return run(qemu_command(settings, archive, ram_file) + disk.arguments(settings, directory), show_firmware=show_firmware,
                    status_of=lambda returncode: status_reported(settings, archive, returncode), **how)
 
 

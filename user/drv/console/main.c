@@ -199,12 +199,11 @@ _Noreturn void server_main(const struct server_info *info)
 	if (info->magic != SERVER_INFO_MAGIC || info->devices != 1 || info->peers < 1)
 		panic("console: it needs the device `serial` and `notify vm` in user/boot.manifest");
 	park_init(&park, parked, CLIENTS);
-	err = sys_device(SLOT_UART, DEV_MAP, SLOT_SELF_ASPACE, UART_VA, 0, 1, NULL, NULL, NULL, NULL);
-	if (err)
-		panic("console: cannot map the serial port: error %d", -err);
 	err = sys_device(SLOT_UART, DEV_IRQ_BIND, SLOT_SELF_NOTIFY, BIT_UART, 0, 0, NULL, NULL, NULL, NULL);
 	if (err)
 		panic("console: cannot bind the serial port's interrupt: error %d", -err);
-	uart_open(UART_VA);
+	err = uart_open(SLOT_UART, UART_VA);
+	if (err)
+		panic("console: cannot reach the serial port's registers: error %d", -err);
 	server_run(SLOT_SELF_ENDPOINT, SERVER_FRESH, serve, notified);
 }

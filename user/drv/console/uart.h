@@ -4,7 +4,8 @@
 
 #include <lib/base/types.h>
 
-void uart_open(vaddr_t registers);
+// `device`: its capability; `va`: a page of ours where its registers go if they are memory. As device(MAP) fails.
+err_t uart_open(cptr_t device, vaddr_t va);
 bool uart_receive(u8 *byte); // false: nothing there
 u32 uart_send_room(void);    // bytes the FIFO takes now: all of it or none
 void uart_send(u8 byte);
