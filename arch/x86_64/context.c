@@ -34,7 +34,9 @@ static u64 pc_possible(u64 pc)
 
 void arch_context_init(struct arch_context *ctx, vaddr_t pc, vaddr_t sp, u64 arg)
 {
+	u64 tls = ctx->x[X_USER] & ~USER_FP;
 	__builtin_memset(ctx, 0, sizeof(*ctx));
+	ctx->x[X_USER] = tls;
 	ctx->x[X_RIP] = pc_possible(pc);
 	ctx->x[X_CS] = SELECTOR_CS;
 	ctx->x[X_RFLAGS] = FLAGS_ALWAYS;
