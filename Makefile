@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 # Every entry point of Jjok. `make help` lists them; docs/build.md tells how to add a file, a server, a program, a test.
 ARCHS := $(basename $(notdir $(wildcard tools/build/*.mk)))
-# Tests and the bench cover every architecture unless one is named.
-COVERED := $(if $(filter undefined,$(origin ARCH)),$(ARCHS),$(ARCH))
-ARCH ?= riscv64
 MODE ?=
+# MODE=la48 or la57 also says which architecture. Tests and the bench cover all of them unless one is named.
+MODE_ARCH := $(if $(MODE),$(if $(filter la%,$(MODE)),x86_64,riscv64))
+COVERED := $(if $(filter undefined,$(origin ARCH)),$(or $(MODE_ARCH),$(ARCHS)),$(ARCH))
+ARCH ?= $(or $(MODE_ARCH),riscv64)
 MEM ?= 128M
 SWAP ?=
 SMP ?= 1
@@ -15,7 +16,7 @@ BUILD ?= build
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(filter -j%,$(MAKEFLAGS))$(filter-out 0,$(MAKELEVEL)),)
 MAKEFLAGS += -j$(shell nproc)
 endif
 ifeq ($(filter $(ARCH),$(ARCHS)),)
@@ -64,8 +65,10 @@ LINK := -nostartfiles -static -Wl,--gc-sections -Wl,--no-warn-rwx-segments -Wl,-
 objects = $(addprefix $(OUT)/$(1)/,$(addsuffix .o,$(basename $(2))))
 say = @printf '  %-8s %s\n' $(1) $(patsubst $(BUILD)/%,%,$(2))
 
-.PHONY: all run demo test bench trace debug check format help clean
+.PHONY: all others run demo test bench trace debug check format help clean
 all: $(OUT)/kernel.elf $(OUT)/archive.list
+others: | all
+	+@for arch in $(filter-out $(ARCH),$(COVERED)); do $(MAKE) --no-print-directory ARCH=$$arch all || exit 1; done
 
 # ---- ABI: generated before anything is compiled; -MMD tells who uses which header
 IDL := $(sort $(wildcard lib/abi/*.idl))
@@ -186,12 +189,12 @@ demo: all
 	@tools/jjok demo
 trace: all
 	@tools/jjok trace
-bench: all
-	@tools/jjok bench
+bench: all others
+	@bad=0; for arch in $(COVERED); do ARCH=$$arch tools/jjok bench || bad=1; done; exit $$bad
 debug: all build/setup/debug.stamp
 	@tools/jjok debug
-test: all $(HOST_BINS) build/setup/test.stamp
-	@tools/test.py $(if $(TESTS),--only '$(TESTS)') $(HOST_BINS)
+test: all others $(HOST_BINS) build/setup/test.stamp
+	@tools/test.py --archs '$(COVERED)' $(if $(TESTS),--only '$(TESTS)') $(HOST_BINS)
 check: $(GEN)/.stamp $(HOST_BINS) build/setup/test.stamp
 	@bad=0; tools/lint.py || bad=1; python3 tools/idlc.py --check $(IDL) || bad=1; \
 		tools/test.py --quick $(HOST_BINS) || bad=1; exit $$bad

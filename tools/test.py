@@ -3,7 +3,7 @@
 """Runs the tests: host test programs (given as arguments), test/host/**/test_*.py, then the boots that
 test/system/*.test describe (docs/build.md has the format). Ends with the line "N passed, N failed".
 
-  test.py [--quick] [--only PATTERN] [HOST_TEST...]      --quick: host tests only, in their short form
+  test.py [--quick] [--only PATTERN] [--archs LIST] [HOST_TEST...]      --quick: host tests only, in their short form
 """
 import argparse
 import concurrent.futures
@@ -17,13 +17,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
 from run import disk, session, trace  # noqa: E402
-from run.machine import ARCHITECTURES, ROOT, Settings, UsageError  # noqa: E402
+from run.machine import ARCHITECTURES, ROOT, Settings, UsageError, arch_of_mode  # noqa: E402
 
 SELF_CHECK = r"^jjok: self-check: ok\b"
 ALWAYS_BAD = r"^(jjok: )?panic:"
@@ -97,6 +98,35 @@ def console_check(spec, ending):
     return "" if re.search(SELF_CHECK, text, re.MULTILINE) else "no self-check at power-off"
 
 
+class Outside:
+    """Programs built with jjok cc, once for each architecture."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.built = {}
+        self.folder = None
+
+    def program(self, source, arch):
+        with self.lock:
+            self.folder = self.folder or tempfile.TemporaryDirectory(prefix="jjok-cc-")
+            path = f"{self.folder.name}/{arch}-{len(self.built)}"
+            if (source, arch) not in self.built:
+                self.built[source, arch] = self.build(source, arch, path)
+            return self.built[source, arch]
+
+    @staticmethod
+    def build(source, arch, path):
+        done = subprocess.run([ROOT / "tools/jjok", "cc", "-Wall", "-O2", str(ROOT / source), "-o", path],
+                              env={**os.environ, "ARCH": arch}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+        if done.returncode:
+            raise UsageError(f"jjok cc {source} for {arch}: {done.stdout.decode(errors='replace')}")
+        return path
+
+
+OUTSIDE = Outside()
+
+
 @contextlib.contextmanager
 def overlay(spec, settings):
     """The settings with a ROOT= that also holds the programs that the test builds with jjok cc."""
@@ -108,11 +138,7 @@ def overlay(spec, settings):
             shutil.copytree(settings.root, folder, dirs_exist_ok=True)
         os.makedirs(folder + "/bin", exist_ok=True)
         for source in spec["cc"]:
-            program = f"{folder}/bin/{pathlib.Path(source).stem}"
-            done = subprocess.run([ROOT / "tools/jjok", "cc", "-Wall", "-O2", str(ROOT / source), "-o", program],
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-            if done.returncode:
-                raise UsageError(f"jjok cc {source}: {done.stdout.decode(errors='replace')}")
+            shutil.copy(OUTSIDE.program(source, settings.arch), f"{folder}/bin/{pathlib.Path(source).stem}")
         yield dataclasses.replace(settings, root=folder)
 
 
@@ -142,13 +168,22 @@ def boot_run(name, spec, settings, log):
     return Result(name, why, ending.seconds, log)
 
 
-def boots(path, defaults, logs):
+def modes_of(path, spec, archs):
+    """(architecture, mode) of each boot; a mode tells its architecture."""
+    modes = " ".join(spec.get("modes", [])).split() or [mode for arch in ARCHITECTURES.values() for mode in arch.modes]
+    for mode in modes:
+        if not arch_of_mode(mode):
+            raise UsageError(f"{path}: modes: no architecture has {mode}")
+    return [(arch_of_mode(mode), mode) for mode in modes if arch_of_mode(mode) in archs]
+
+
+def boots(path, defaults, archs, logs):
     """The jobs of one .test file: one per mode and memory size."""
     spec = spec_read(path)
-    modes = " ".join(spec.get("modes", [])).split() or ARCHITECTURES[defaults.arch].modes
-    for mode, mem in itertools.product(modes, " ".join(spec.get("mem", [])).split() or ["128M"]):
+    mems = " ".join(spec.get("mem", [])).split() or ["128M"]
+    for (arch, mode), mem in itertools.product(modes_of(path, spec, archs), mems):
         root = one(spec, "root", "")
-        settings = dataclasses.replace(defaults, mode=mode, mem=mem, smp=one(spec, "smp", "1"),
+        settings = dataclasses.replace(defaults, arch=arch, mode=mode, mem=mem, smp=one(spec, "smp", "1"),
                                        append=" ".join(["check=1", *spec.get("append", [])]),
                                        icount=one(spec, "icount", "no") == "yes", root=root and str(ROOT / root),
                                        swap=",".join(spec.get("swap", [])),
@@ -210,6 +245,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", metavar="PATTERN", help="only tests whose name has this regular expression")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 4))
+    parser.add_argument("--archs", default=" ".join(ARCHITECTURES), help="architectures whose system tests run")
     parser.add_argument("host_tests", nargs="*")
     options = parser.parse_args()
     defaults = Settings.from_environment()
@@ -219,7 +255,7 @@ def main():
     try:
         if not options.quick:
             for path in sorted((ROOT / "test/system").glob("*.test")):
-                jobs += boots(path, defaults, logs)
+                jobs += boots(path, defaults, options.archs.split(), logs)
     except UsageError as error:
         sys.exit(f"test: {error}")
     jobs = [job for job in jobs if re.search(options.only or "", job[0])]

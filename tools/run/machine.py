@@ -32,10 +32,13 @@ DEBUG_EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=4")
 ARCHITECTURES = {
     "riscv64": Architecture("qemu-system-riscv64", "virt", ("-cpu", "rv64", "-bios", "default"), ("sv39", "sv48", "sv57"),
                             banner=True),
-    # Devices are announced on the command line (virtio_mmio.device=), the rest is where PCs have it.
-    "x86_64": Architecture("qemu-system-x86_64", "microvm,acpi=off,rtc=off,auto-kernel-cmdline=on", ("-cpu", "max"),
+    # Devices are announced on the command line (virtio_mmio.device=), the rest is where PCs have it. The entropy source is
+    # there so that, as on riscv64, a device is there that has no driver.
+    "x86_64": Architecture("qemu-system-x86_64", "microvm,acpi=off,rtc=off,auto-kernel-cmdline=on",
+                           ("-cpu", "max", "-device", "virtio-rng-device"),
                            ("la48", "la57"), switch=True),
 }
+DEFAULT_ARCH = "riscv64"
 # One guest instruction is one nanosecond, and idle time is skipped; the seed fixes the device tree's rng-seed.
 ICOUNT = ("-icount", "shift=0,sleep=off", "-seed", "1")
 
@@ -55,7 +58,7 @@ def arch_of_mode(mode):
 @dataclasses.dataclass
 class Settings:
     """One run. Defaults come from the environment, where make puts its settings: `MEM=64M` is `--mem 64M`."""
-    arch: str = "riscv64"
+    arch: str = DEFAULT_ARCH
     mode: str = ""
     mem: str = "128M"
     swap: str = ""
@@ -70,7 +73,8 @@ class Settings:
     @classmethod
     def from_environment(cls):
         get = os.environ.get
-        return cls(get("ARCH") or "riscv64", get("MODE") or "", get("MEM") or "128M", get("SWAP") or "",
+        mode = get("MODE") or ""
+        return cls(get("ARCH") or arch_of_mode(mode) or DEFAULT_ARCH, mode, get("MEM") or "128M", get("SWAP") or "",
                    get("SMP") or "1", get("ROOT") or "", get("APPEND") or "", get("BUILD") or "build")
 
     def check(self):

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include <machine.h>
 
 #define PAGE 4096ul
 #define RW   (PROT_READ | PROT_WRITE)
@@ -110,7 +111,7 @@ static void test_protect(void)
 
 static void test_code(void)
 {
-	static const uint32_t code[] = { 0x00008067 }; // ret
+	static const uint32_t code[] = { MACHINE_RETURN };
 	volatile char *p = anon(NULL, 1, RW, 0);
 
 	memcpy((void *)p, code, sizeof(code));

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What the loaders of executables must know of the machine.
+// What loaders of executables and tests must know of the machine.
 #pragma once
 
 #include <lib/base/types.h>
 
-#define ELF_MACHINE 243
+#define ELF_MACHINE    243
+#define MACHINE_RETURN 0x00008067 // the code of a function that does nothing
 
 // The thread pointer of a program whose thread-local storage lies in [start, end). Variant I: the register points at
 // the block.

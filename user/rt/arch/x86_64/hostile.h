@@ -70,7 +70,7 @@ HOSTILE(invd, "invd")
 HOSTILE(wbinvd, "wbinvd")
 HOSTILE(swapgs, "swapgs")
 HOSTILE(sysret, "mov $0xffffffff81000000, %%rcx\n\tsysretq")
-HOSTILE(sysexit, "sysexit")
+HOSTILE(sysexit, "sysexitl")
 HOSTILE(sysenter, "sysenter")
 HOSTILE(wrgsbase, "mov $0xffffffff81000000, %%rax\n\twrgsbase %%rax")
 HOSTILE(wrfsbase, "xor %%eax, %%eax\n\twrfsbase %%rax")
@@ -78,7 +78,6 @@ HOSTILE(rdgsbase, "rdgsbase %%rax")
 HOSTILE(xsetbv, "xor %%ecx, %%ecx\n\tmov $7, %%eax\n\txor %%edx, %%edx\n\txsetbv")
 HOSTILE(vmcall, "vmcall")
 HOSTILE(vmrun, "vmrun")
-HOSTILE(lock_on_a_register, ".byte 0xf0, 0x0f, 0xc1, 0xc0")
 HOSTILE(16_bytes_long, ".fill 15, 1, 0x66\n\tnop")
 HOSTILE(divide_by_zero, "xor %%ecx, %%ecx\n\tmov $1, %%eax\n\txor %%edx, %%edx\n\tdiv %%ecx")
 HOSTILE(unmasked_x87_exception, "push $0x300\n\tfldcw (%%rsp)\n\tfldz\n\tfld1\n\tfdivp\n\tfwait\n\tadd $8, %%rsp")
@@ -171,7 +170,6 @@ static const struct hostile hostile_list[] = {
 	{ "xsetbv", hostile_xsetbv, HOSTILE_DIES },
 	{ "vmcall", hostile_vmcall, HOSTILE_DIES },
 	{ "vmrun", hostile_vmrun, HOSTILE_DIES },
-	{ "lock on a register", hostile_lock_on_a_register, HOSTILE_DIES },
 	{ "16 bytes long", hostile_16_bytes_long, HOSTILE_DIES },
 	{ "divide by zero", hostile_divide_by_zero, HOSTILE_DIES },
 	{ "unmasked x87 exception", hostile_unmasked_x87_exception, HOSTILE_DIES },
