@@ -29,13 +29,15 @@ EXIT_SWITCHED = 0x55
 DEBUG_CONSOLE = ("-device", "isa-debugcon,iobase=0xe9,chardev=status")
 DEBUG_EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=4")
 
+# A device that no driver has: for the kernel's fuzzer.
+SPARE = ("-device", "virtio-rng-device")
+
 ARCHITECTURES = {
-    "riscv64": Architecture("qemu-system-riscv64", "virt", ("-cpu", "rv64", "-bios", "default"), ("sv39", "sv48", "sv57"),
+    "riscv64": Architecture("qemu-system-riscv64", "virt", ("-cpu", "rv64", "-bios", "default", *SPARE), ("sv39", "sv48", "sv57"),
                             banner=True),
-    # Devices are announced on the command line (virtio_mmio.device=), the rest is where PCs have it. The entropy source is
-    # there so that, as on riscv64, a device is there that has no driver.
+    # Devices are announced on the command line (virtio_mmio.device=), the rest is where PCs have it.
     "x86_64": Architecture("qemu-system-x86_64", "microvm,acpi=off,rtc=off,auto-kernel-cmdline=on",
-                           ("-cpu", "max", "-device", "virtio-rng-device"),
+                           ("-cpu", "max", *SPARE),
                            ("la48", "la57"), switch=True),
 }
 DEFAULT_ARCH = "riscv64"

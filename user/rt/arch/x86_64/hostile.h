@@ -81,8 +81,6 @@ HOSTILE(vmrun, "vmrun")
 HOSTILE(16_bytes_long, ".fill 15, 1, 0x66\n\tnop")
 HOSTILE(divide_by_zero, "xor %%ecx, %%ecx\n\tmov $1, %%eax\n\txor %%edx, %%edx\n\tdiv %%ecx")
 HOSTILE(unmasked_x87_exception, "push $0x300\n\tfldcw (%%rsp)\n\tfldz\n\tfld1\n\tfdivp\n\tfwait\n\tadd $8, %%rsp")
-HOSTILE(unmasked_SSE_exception, "push $0\n\tldmxcsr (%%rsp)\n\tmov $1, %%eax\n\tcvtsi2sd %%eax, %%xmm0\n\txorpd "
-				"%%xmm1, %%xmm1\n\tdivsd %%xmm1, %%xmm0\n\tadd $8, %%rsp")
 HOSTILE(bad_MXCSR, "push $-1\n\tldmxcsr (%%rsp)")
 HOSTILE(a_selector_beyond_the_table_in_ds, "mov $0xfff8, %%eax\n\tmov %%eax, %%ds")
 HOSTILE(a_local_selector_in_ds, "mov $0x7, %%eax\n\tmov %%eax, %%ds")
@@ -173,7 +171,6 @@ static const struct hostile hostile_list[] = {
 	{ "16 bytes long", hostile_16_bytes_long, HOSTILE_DIES },
 	{ "divide by zero", hostile_divide_by_zero, HOSTILE_DIES },
 	{ "unmasked x87 exception", hostile_unmasked_x87_exception, HOSTILE_DIES },
-	{ "unmasked SSE exception", hostile_unmasked_SSE_exception, HOSTILE_DIES },
 	{ "bad MXCSR", hostile_bad_MXCSR, HOSTILE_DIES },
 	{ "a selector beyond the table in ds", hostile_a_selector_beyond_the_table_in_ds, HOSTILE_DIES },
 	{ "a local selector in ds", hostile_a_local_selector_in_ds, HOSTILE_DIES },
