@@ -123,7 +123,7 @@ static const char *number(const char *text, u64 *value)
 	u32 base = text[0] == '0' && text[1] == 'x' ? 16 : 10;
 	text += base == 16 ? 2 : 0;
 	for (*value = 0;; text++) {
-		u32 digit = *text >= 'a' ? (u32)(*text - 'a' + 10) : (u32)(*text - '0');
+		u32 digit = *text >= 'a' ? (u32)(*text - 'a' + 10) : *text <= '9' ? (u32)(*text - '0') : base;
 		if (digit >= base)
 			break;
 		*value = *value * base + digit;

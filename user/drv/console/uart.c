@@ -23,7 +23,7 @@ enum {
 #define STATUS_SEND_EMPTY 0x20
 #define FIFO_BYTES        16
 
-#define STAT_PORTS        (1ul << 32) // in device(STAT)'s third result
+#define STAT_PORTS (1ul << 32) // in device(STAT)'s third result
 
 static cptr_t device;
 static volatile u8 *memory; // NULL: the registers are I/O ports, which the kernel reads and writes for us
