@@ -10,9 +10,10 @@
 struct hostile {
 	const char *name;
 	void (*run)(void);
-	int signal; // how it must end; 0: nothing happens, HOSTILE_DIES: somehow
+	int signal; // how it must end; 0: nothing happens, HOSTILE_DIES: somehow, HOSTILE_ANY: or not
 };
 #define HOSTILE_DIES -1
+#define HOSTILE_ANY  -2
 #define HOSTILE_TRAP 5 // Linux's numbers; picolibc's differ
 #define HOSTILE_BUS  7
 
