@@ -143,8 +143,8 @@ trap_slow_fault:
 	testb	$4, THREAD_CTX + CTX_ERROR(%rdi)
 	jz	as_supervisor
 	call	trap_fault		// does not return
-	// No mapping helps an access that the processor makes as supervisor for a program: SMAP forbids it for ever. Under
-	// QEMU 7.2 these are lret and iret, whose stack is read so.
+	// No mapping helps an access that the processor makes as supervisor for a program: SMAP forbids it for ever.
+	// Under QEMU 7.2 these are lret and iret, whose stack is read so.
 as_supervisor:
 	mov	$13, %esi
 	jmp	user_trap
