@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """jjok bench: measures under icount and lays the counts beside those of seL4 and Linux.
 
-Two boots: kbench on a machine of its own (user/bench/bench.manifest) for the rows of the kernel alone, then /bin/bench in the
-system that `make run` ships. The guest prints `bench: NAME VALUE`; anchors.json holds, per row, the other systems' figures (same QEMU, same
-convention, Linux in its lean configuration) and our bound; test/bench/expected.json what was measured when it was
-last looked at. What a row means stands in docs/bench.md.
+Two boots: kbench on a machine of its own (user/bench/bench.manifest) for the rows of the kernel alone, then /bin/bench
+and /bin/bench-pagers in the system that `make run` ships. The guest prints `bench: NAME VALUE`; anchors.json holds, per
+row, the other systems' figures (same QEMU, same convention, Linux in its lean configuration) and our bound;
+test/bench/expected.json what was measured when it was last looked at. What a row means stands in docs/bench.md.
 """
 import dataclasses
 import json
@@ -73,7 +73,7 @@ def stages(measured):
 def measure(settings, options):
     """Runs the boots. Answers what they measured, and the first that did not end well, else the last."""
     kernel_alone = dataclasses.replace(settings, append=f"manifest={KERNEL_ALONE} {settings.append}".strip())
-    boots = [(kernel_alone, ""), (settings, "bench\n")]
+    boots = [(kernel_alone, ""), (settings, "bench\nbench-pagers\n")]
     if options.command:
         boots = [(settings, options.command[0] + "\n")]
     measured, output = {}, b""

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "glass.h"
@@ -61,4 +62,25 @@ bool glass_vma(u64 pid, u64 addr, struct vma *out)
 	out->prot = (u32)prot_flags;
 	out->flags = prot_flags >> 32;
 	return true;
+}
+
+const struct frame *glass_frames(u64 *first, u64 *count)
+{
+	const struct frame *table = (const struct frame *)getauxval(AT_JJOK_FRAMES);
+
+	if (!table)
+		app_fail("the frame table is not mapped in this process (no AT_JJOK_FRAMES; vm gives it to every "
+			 "program)");
+	*first = glass_sys(SYSSTAT_MEM_BASE);
+	*count = glass_sys(SYSSTAT_FRAMES);
+	return table;
+}
+
+struct frame glass_frame(const struct frame *shared)
+{
+	struct frame f = *shared;
+
+	while (__atomic_load_n(&shared->gen, __ATOMIC_ACQUIRE) != f.gen)
+		f = *shared;
+	return f;
 }

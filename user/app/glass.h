@@ -8,6 +8,27 @@
 
 #include "app.h"
 
+// struct page as the kernel lays it out (mm/page.h); programs see the table read-only.
+struct frame {
+	u32 gen;
+	u16 pool;
+	u8 state : 4, order : 4;
+	u8 pager;
+	u32 mapcount;
+	u16 pins;
+	u8 marks;
+	u8 node : 4, zone : 2, migratetype : 2;
+	u64 word0, word1;
+};
+_Static_assert(sizeof(struct frame) == 32, "as in the kernel");
+
+enum frame_state { RESERVED, FREE, OWNED, EVICTING, TABLE, OBJECT };
+
+// The frame table by pfn; memory begins at pfn *first and has *count frames.
+const struct frame *glass_frames(u64 *first, u64 *count);
+// Several fields belong together only if the frame was not freed meanwhile: its generation tells.
+struct frame glass_frame(const struct frame *shared);
+
 // A counter of the kernel (SYSSTAT_*) and of vm (VMSTAT_*).
 u64 glass_sys(u64 index);
 u64 glass_vm(u64 index);

@@ -1,24 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <stdio.h>
-#include <sys/auxv.h>
+
+#include <abi/slab_client.h>
 
 #include "glass.h"
-
-// struct page as the kernel lays it out (mm/page.h); programs see the table read-only.
-struct frame {
-	u32 gen;
-	u16 pool;
-	u8 state : 4, order : 4;
-	u8 pager;
-	u32 mapcount;
-	u16 pins;
-	u8 marks;
-	u8 node : 4, zone : 2, migratetype : 2;
-	u64 word0, word1;
-};
-_Static_assert(sizeof(struct frame) == 32, "as in the kernel");
-
-enum state { RESERVED, FREE, OWNED, EVICTING, TABLE, OBJECT };
 
 static const char *const state_names[16] = { "RESERVED", "FREE", "OWNED", "EVICTING", "TABLE", "OBJECT" };
 
@@ -35,7 +20,7 @@ static void print_marks(u8 marks)
 
 static void print_words(const struct frame *f)
 {
-	switch ((enum state)f->state) {
+	switch ((enum frame_state)f->state) {
 	case FREE:
 		printf("  %-12s prev %#x, next %#x\n", "word0", (u32)f->word0, (u32)(f->word0 >> 32));
 		break;
@@ -57,13 +42,31 @@ static void print_words(const struct frame *f)
 	}
 }
 
+// What slab says of the slab that the frame is a page of.
+static void print_slab(const struct frame *f)
+{
+	u64 aspace, owner, cache, frame, counts, freelist, name[2], other;
+	err_t err = vm_attach(SLOT_VM, ATTACH_SLAB, &aspace);
+
+	if (!err)
+		err = slab_slab_info(SLOT_SLAB, (u32)f->word0, &owner, &cache, &frame, &counts, &freelist);
+	if (!err)
+		err = slab_cache_info(SLOT_SLAB, cache, &name[0], &name[1], &other, &other, &other, &other, &other,
+				      &other);
+	if (err) {
+		printf("  %-12s was %u: %s\n", "slab", (u32)f->word0, err_text(-err));
+		return;
+	}
+	printf("  %-12s %u, page %lu of it, cache %.16s, process %lu\n", "slab", (u32)f->word0, f->word1,
+	       (const char *)name, owner);
+	printf("  %-12s object %lu, inuse %lu, objects %lu, frozen %lu\n", "freelist", freelist, counts & 0xffff,
+	       counts >> 16 & 0xffff, counts >> 40 & 1);
+}
+
 static void print_frame(u64 pfn, const struct frame *shared)
 {
-	struct frame f = *shared;
+	struct frame f = glass_frame(shared);
 
-	// Several fields belong together only if the frame was not freed meanwhile: its generation tells.
-	while (__atomic_load_n(&shared->gen, __ATOMIC_ACQUIRE) != f.gen)
-		f = *shared;
 	printf("page %#lx, physical %#lx, reference %#lx\n", pfn, pfn << PAGE_SHIFT, (u64)f.gen << 32 | pfn);
 	printf("  %-12s %u\n", "gen", f.gen);
 	printf("  %-12s %u%s\n", "pool", f.pool, f.state == FREE ? " (last owner)" : "");
@@ -76,6 +79,8 @@ static void print_frame(u64 pfn, const struct frame *shared)
 	print_marks(f.marks);
 	printf("  %-12s node %u, zone %u, migrate type %u\n", "place", f.node, f.zone, f.migratetype);
 	print_words(&f);
+	if (f.state == OWNED && f.word0 >> 32 == SLAB_MAPPING >> 32)
+		print_slab(&f);
 }
 
 // How many frames are in each state, as a picture of the whole machine: one character for each 64th part of memory.
@@ -108,7 +113,7 @@ static void print_map(const struct frame *table, u64 first, u64 count)
 
 int main(int argc, char **argv)
 {
-	const struct frame *table = (const struct frame *)getauxval(AT_JJOK_FRAMES);
+	const struct frame *table;
 	u64 first, count, pfn;
 
 	app_start(argc, argv,
@@ -116,11 +121,7 @@ int main(int argc, char **argv)
 		  "vtop tells the PFN behind an address.\n");
 	if (argc > 2)
 		app_usage();
-	if (!table)
-		app_fail("the frame table is not mapped in this process (no AT_JJOK_FRAMES; vm gives it to every "
-			 "program)");
-	first = glass_sys(SYSSTAT_MEM_BASE);
-	count = glass_sys(SYSSTAT_FRAMES);
+	table = glass_frames(&first, &count);
 	if (argc == 1) {
 		print_map(table, first, count);
 		return 0;

@@ -3,4 +3,6 @@ SERVERS += kbench
 kbench_SRCS := $(addprefix user/bench/kbench/,main.c ipc.c memory.c evict.c trace.c) user/test/lab/lab.c
 GUEST_FILES += user/bench/bench.manifest:/etc/bench.manifest
 PROGRAMS += bench
-bench_SRCS := $(addprefix user/bench/bench/,main.c fault.c call.c slab.c system.c vmalloc.c)
+bench_SRCS := $(addprefix user/bench/bench/,main.c row.c fault.c call.c system.c)
+PROGRAMS += bench-pagers
+bench-pagers_SRCS := $(addprefix user/bench/bench/,pagers.c slab.c vmalloc.c row.c)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Small objects of the slab server from where a program stands: contents, classes, caches and constructors, fork and
- * exec, every error, every broken free, what a hostile client can try, a flood, shrinking under pressure. What ends a
- * process happens in children.
+ * kmem [contents]: small objects of the slab server from where a program stands: contents, classes, caches and
+ * constructors, fork and exec, every error, every broken free, what a hostile client can try, a flood, shrinking under
+ * pressure. What ends a process happens in children.
  */
 #include <errno.h>
 #include <signal.h>
@@ -88,7 +88,16 @@ static void test_caches(void)
 	}
 	CHECK(kmem_cache_destroy(c) == -1 && errno == EBUSY);
 	CHECK(!strcmp(kmem_cache_name(c), "built") && kmem_cache_size(c) == 200);
-	CHECK(kmem_cache_create("alias", 64, 0, 0, NULL) == kmem_cache_create("alias2", 61, 0, 0, NULL));
+}
+
+static void test_merging(void)
+{
+	struct kmem_cache *c = kmem_cache_create("alias", 64, 0, 0, NULL);
+
+	CHECK(c && !strcmp(kmem_cache_name(c), "kmalloc-64"));
+	CHECK(kmem_cache_create("another", 61, 0, 0, NULL) == c);
+	CHECK(kmem_cache_create("own", 61, 0, SLAB_NO_MERGE, NULL) != c);
+	CHECK(!kmem_cache_destroy(c) && !kmem_cache_destroy(c));
 }
 
 static void test_errors(void)
@@ -458,9 +467,16 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "after-exec"))
 		return after_exec();
+	if (argc > 1 && !strcmp(argv[1], "contents")) { /* all that may be done when every cache is checked */
+		test_contents();
+		test_classes();
+		test_caches();
+		return check_done("kmem");
+	}
 	child_exits((void (*)(void *))test_contents, NULL, 0);
 	child_exits((void (*)(void *))test_classes, NULL, 0);
 	child_exits((void (*)(void *))test_caches, NULL, 0);
+	child_exits((void (*)(void *))test_merging, NULL, 0);
 	kfree(kmalloc(8));
 	test_errors();
 	test_fork();

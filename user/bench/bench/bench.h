@@ -19,6 +19,7 @@ extern struct samples *samples; // shared with children
 _Noreturn void bench_fail(const char *what); // with the reason of errno
 void *area_map(size_t bytes);                // anonymous, private
 void area_unmap(void *area, size_t bytes);
+void samples_make(void);
 void samples_reset(void);
 void row_print(const char *name, u64 value);
 void row_print_tenths(const char *name, u64 tenths);

@@ -1,82 +1,16 @@
 // SPDX-License-Identifier: MIT
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "bench.h"
-
-struct samples *samples;
-
-void bench_fail(const char *what)
-{
-	fflush(stdout);
-	perror(what);
-	exit(1);
-}
-
-void *area_map(size_t bytes)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		bench_fail("mmap");
-	return p;
-}
-
-void area_unmap(void *area, size_t bytes)
-{
-	if (munmap(area, bytes))
-		bench_fail("munmap");
-}
-
-void samples_reset(void)
-{
-	memset(samples, 0, sizeof(*samples));
-}
-
-void row_print(const char *name, u64 value)
-{
-	printf("bench: %s %lu instructions\n", name, value);
-	fflush(stdout);
-}
-
-void row_print_tenths(const char *name, u64 tenths)
-{
-	printf("bench: %s %lu.%lu instructions\n", name, tenths / 10, tenths % 10);
-	fflush(stdout);
-}
-
-void row_median(const char *name)
-{
-	row_print(name, samples_median(samples));
-}
-
-void child_wait(pid_t child)
-{
-	int status;
-
-	if (waitpid(child, &status, 0) != child)
-		bench_fail("wait");
-	if (status) {
-		fprintf(stderr, "bench: a child ended with status %#x\n", status);
-		exit(1);
-	}
-}
 
 int main(void)
 {
 	u64 started = arch_cycles();
 
 	rows_system(started);
-	samples = mmap(NULL, sizeof(*samples), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (samples == MAP_FAILED)
-		bench_fail("mmap of the samples");
+	samples_make();
 	rows_fault();
 	rows_cow();
 	rows_fork();
 	rows_mapping();
 	rows_pipe();
-	rows_slab();
-	rows_vmalloc();
 	return 0;
 }

@@ -52,7 +52,8 @@ static void row_malloc_pair(void)
 // 4096 objects, then all of them back: refills, flushes, and (in the first rounds) page faults.
 static void row_batch(void)
 {
-	static void *object[BATCH_OBJECTS];
+	size_t bytes = BATCH_OBJECTS * sizeof(void *);
+	void **object = area_map(bytes);
 
 	samples_reset();
 	for (u32 i = 0; i < WARMUP + RUNS; i++) {
@@ -66,6 +67,7 @@ static void row_batch(void)
 		check(object[BATCH_OBJECTS - 1]);
 	}
 	row_print_tenths("kmalloc_64_batch4096", samples_median(samples) * 10 / BATCH_OBJECTS);
+	area_unmap(object, bytes);
 }
 
 void rows_slab(void)

@@ -25,8 +25,8 @@ static void fault_answer(const struct request *rq, u32 index, struct map_reply *
 	*map = (struct map_reply){ .prot = PROT_READ | PROT_WRITE | write,
 				   .pool = SLOT_SELF_POOL,
 				   .frame = s->frame + at,
-				   .word0 = s->n.cache,
-				   .word1 = index,
+				   .word0 = SLAB_MAPPING | index,
+				   .word1 = at,
 				   .count = slab_frames(s) };
 	for (u64 i = 0; i < map->count; i++) {
 		pair[2 * i] = s->frame + i;

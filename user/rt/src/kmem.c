@@ -27,9 +27,15 @@
 static struct slab *server_get(struct slab_source *source, const struct slab_cache *cache);
 static void server_put(struct slab_source *source, struct slab *slab);
 
-static struct slab slabs[SLAB_COUNT]; // by number; cache NULL: not of this process
-static u32 slabs_end;                 // all from here on are unused
-static struct kmem_cache *caches;     // that are ready
+// What there is of each slab number, made when the process first asks for an object: programs that do not are no
+// larger.
+static struct slab *slabs; // cache NULL: not a slab of this process
+static u64 slabs_count;    // SLAB_COUNT once they are there
+static struct states {
+	u16 *state;
+	u32 count; // objects there is room for
+} * states;
+static struct kmem_cache *caches; // that are ready
 static bool attached;
 
 // States of a slab's objects, as the slab core fills them: number 0, and four at a time.
@@ -56,6 +62,19 @@ static struct kmem_cache *const fine[FINE_MAX / 8 + 1] = {
 
 // ---- what the server is told
 
+static bool tables_make(void)
+{
+	if (slabs_count)
+		return true;
+	slabs = calloc(SLAB_COUNT, sizeof(*slabs));
+	states = calloc(SLAB_COUNT, sizeof(*states));
+	if (slabs && states)
+		slabs_count = SLAB_COUNT;
+	else
+		free(slabs);
+	return slabs_count;
+}
+
 static err_t attach(void)
 {
 	u64 aspace, frames;
@@ -63,6 +82,8 @@ static err_t attach(void)
 
 	if (attached)
 		return 0;
+	if (!tables_make())
+		return -ERR_NOMEM;
 	err = vm_attach(SLOT_VM, ATTACH_SLAB, &aspace);
 	if (!err)
 		err = slab_attach(SLOT_SLAB, aspace, &frames);
@@ -134,22 +155,19 @@ static void objects_prepare(struct kmem_cache *c, char *base)
 // Where the states of the slab's objects lie. What was got for a number is kept for it. False: there is no memory.
 static bool states_place(struct slab *slab, u32 count)
 {
-	static u16 *states[SLAB_COUNT];
-	static u16 room[SLAB_COUNT];
-	u32 index = slab->source;
+	struct states *s = &states[slab->source];
 
 	slab->state = NULL; /* in the descriptor */
 	if (count <= SLAB_INLINE)
 		return true;
-	if (room[index] < count) {
-		u16 *larger = realloc(states[index], STATES(count) * sizeof(*larger));
+	if (s->count < count) {
+		u16 *larger = realloc(s->state, STATES(count) * sizeof(*larger));
 
 		if (!larger)
 			return false;
-		states[index] = larger;
-		room[index] = (u16)count;
+		*s = (struct states){ larger, count };
 	}
-	slab->state = states[index];
+	slab->state = s->state;
 	return true;
 }
 
@@ -164,8 +182,6 @@ static struct slab *slab_arrived(struct kmem_cache *c, u64 number, const u64 *ma
 	struct slab *slab = &slabs[index];
 	u64 base = SLAB_WINDOW + (u64)index * SLAB_STRIDE;
 
-	if (index >= slabs_end)
-		slabs_end = index + 1;
 	if (slab->cache) { /* objects of it are in use here */
 		slab_give(slab, map);
 		return slab;
@@ -273,7 +289,7 @@ static always_inline struct slab *slab_of(const void *p)
 {
 	u64 index = (u64)p / SLAB_STRIDE - SLAB_WINDOW / SLAB_STRIDE;
 
-	return likely(index < SLAB_COUNT && slabs[index].cache) ? &slabs[index] : NULL;
+	return likely(index < slabs_count && slabs[index].cache) ? &slabs[index] : NULL;
 }
 
 static __attribute__((noinline)) void stray_free(const void *p)
@@ -504,7 +520,7 @@ const char *kmem_cache_name(const struct kmem_cache *c)
 // The child of a fork has this library's records and none of its slabs.
 void rt_kmem_forked(void)
 {
-	for (u32 i = 0; i < slabs_end; i++)
+	for (u32 i = 0; i < slabs_count; i++)
 		slabs[i].cache = NULL;
 	for (struct kmem_cache *c = caches; c; c = c->next) {
 		c->slabs = (struct slab_cache){ .source = &c->source };
