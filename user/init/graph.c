@@ -17,6 +17,12 @@ struct walk {
 	u32 depth;
 };
 
+// Areas are asked for by calls, and faults in them go to that server.
+static bool waits(const struct manifest_peer *peer)
+{
+	return peer->kind == PEER_CALL || peer->kind == PEER_AREAS;
+}
+
 static void word_append(struct manifest_error *e, const char *s)
 {
 	u64 n = strlen(e->word);
@@ -59,7 +65,7 @@ static bool walk_from(struct walk *w, u8 start, struct manifest_error *e)
 			continue;
 		}
 		peer = &s->peer[w->next[at]++];
-		if (peer->kind != PEER_CALL || peer->server == PEER_INIT || w->state[peer->server] == 2)
+		if (!waits(peer) || peer->server == PEER_INIT || w->state[peer->server] == 2)
 			continue;
 		if (w->state[peer->server] == 1)
 			return circle(w, peer->server, peer, e);
@@ -74,8 +80,7 @@ static bool uphill(const struct manifest *m, const struct manifest_server *s, st
 	for (u32 i = 0; i < s->peers; i++) {
 		const struct manifest_peer *peer = &s->peer[i];
 
-		if (peer->kind != PEER_CALL || peer->server == PEER_INIT ||
-		    m->server[peer->server].priority > s->priority)
+		if (!waits(peer) || peer->server == PEER_INIT || m->server[peer->server].priority > s->priority)
 			continue;
 		e->line = peer->line;
 		e->what = "a call must go to a higher priority";

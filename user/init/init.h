@@ -13,6 +13,7 @@
 // per server.
 #define SLOT_USER_POOL  SLOT_SERVER_FREE
 #define SLOT_STARTER    (SLOT_SERVER_FREE + 1)
+#define SLOT_LENT       (SLOT_SERVER_FREE + 2)
 #define SLOT_BLOCKS     CAP_PER_LEAF
 #define SLOT_BLOCK_SIZE 8
 
@@ -24,6 +25,7 @@ enum block {
 	BLOCK_ENDPOINT,
 	BLOCK_NOTIFY,
 	BLOCK_PAGER, // init's endpoint with the server's badge: pager of its window, and what it calls for `call init`
+	BLOCK_AREAS, // of one that has areas: vmalloc's endpoint with its badge
 };
 
 // Badges of servers are below 2^16 (index + 1); those of processes have their pid above.
@@ -84,6 +86,10 @@ err_t state_give(u32 i, u64 from, u64 to);
 // server.c
 void servers_make(void);
 void servers_start(void);
+
+// areas.c: servers with a window of vmalloc's
+err_t areas_window(u32 i, vaddr_t user_end); // nothing to do for the others
+void areas_lend(void);
 
 // serve.c
 _Noreturn void init_serve(void);

@@ -90,6 +90,7 @@ static _Noreturn void starter(void)
 		if (*s == '/')
 			base = s + 1;
 	memcpy(name, base, strlen(base) < sizeof(name) ? strlen(base) : sizeof(name));
+	areas_lend();
 	check_step("vm", "does not take the boot archive", vm_archive(vm, init.archive_frame, init.info->archive_pages),
 		   "see its own line above");
 	check_step("vm", path, vm_spawn(vm, file->page, file->size, name[0], name[1], &pid),

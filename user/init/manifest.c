@@ -244,6 +244,14 @@ static bool parse_notify(struct parser *p)
 	return parse_peer(p, PEER_NOTIFY);
 }
 
+static bool parse_areas(struct parser *p)
+{
+	for (u32 i = 0; i < p->server->peers; i++)
+		if (p->server->peer[i].kind == PEER_AREAS)
+			return fail(p, "a server has one window of areas", p->line->word[1]);
+	return parse_peer(p, PEER_AREAS);
+}
+
 struct right {
 	const char *name; // NULL ends the list
 	u32 right;
@@ -330,6 +338,7 @@ static const struct statement {
 	{ "call", 2, 2, true, parse_call },
 	{ "pass", 2, 2, true, parse_pass },
 	{ "notify", 2, 2, true, parse_notify },
+	{ "areas", 2, 2, true, parse_areas },
 	{ "grants", 3, LINE_WORDS, true, parse_grants },
 	{ "user-pool", 2, LINE_WORDS, true, parse_user_pool },
 	{ "ring", 4, 4, true, parse_ring },

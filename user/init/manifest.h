@@ -20,6 +20,7 @@ enum peer_kind {
 	PEER_CALL,   // endpoint with CALL, badge = the caller
 	PEER_PASS,   // endpoint to mint and hand on to processes
 	PEER_NOTIFY, // its notification with NOTIFY
+	PEER_AREAS,  // a window that it serves (vmalloc), and its endpoint with this server's badge as its client
 };
 
 struct manifest_peer {

@@ -253,6 +253,8 @@ static err_t peer_give(u32 i, const struct manifest_peer *peer, cptr_t slot)
 		return cap_give(i, slot, server_slot(peer->server, BLOCK_ENDPOINT), RIGHT_ENDPOINT_CALL, 0);
 	case PEER_NOTIFY:
 		return cap_give(i, slot, server_slot(peer->server, BLOCK_NOTIFY), RIGHT_NOTIFICATION_NOTIFY, 0);
+	case PEER_AREAS:
+		return cap_give(i, slot, server_slot(i, BLOCK_AREAS), 0, 0);
 	}
 	return -ERR_INVAL;
 }
@@ -334,6 +336,7 @@ void servers_make(void)
 	step(0, "cannot make the liveness page", frame_take(SLOT_SELF_POOL, &init.liveness));
 	user_pool_grow();
 	for (u32 i = 0; i < init.manifest.servers; i++) {
+		step(i, "cannot get its window of areas", areas_window(i, window_end()));
 		memory_give(i);
 		caps_give(i);
 	}

@@ -12,3 +12,8 @@ GUEST_FILES += user/test/kfuzz.manifest:/etc/kfuzz.manifest
 SERVERS += blktest
 blktest_SRCS := user/test/blktest/main.c user/test/lab/lab.c
 GUEST_FILES += user/test/blk.manifest:/etc/blk.manifest
+
+# tenant: a server that has areas of vmalloc.
+SERVERS += tenant
+tenant_SRCS := user/test/tenant/main.c
+GUEST_FILES += user/test/tenant.manifest:/etc/tenant.manifest

@@ -57,6 +57,10 @@ static void test_manifest(void)
 	EXPECT(m.server[1].system == (RIGHT_SYSTEM_OBSERVE | RIGHT_SYSTEM_EVENT));
 	EXPECT(m.server[1].peers == 4 && m.server[1].peer[2].kind == PEER_NOTIFY && m.server[1].peer[0].server == 0);
 	EXPECT(m.server[1].peer[3].server == PEER_INIT);
+	EXPECT(parse("\tareas a") && m.server[1].peer[0].kind == PEER_AREAS && m.server[1].peer[0].server == 0);
+	refuse("\tareas a\n\tareas a", 11, "one window of areas", "a");
+	refuse("\tareas b", 10, "no server of this name", "b");
+	refuse("\tareas init", 10, "init can only be called", "vm");
 
 	refuse("\tpriority high", 10, "not a priority", "high");
 	refuse("\tpriority 64", 10, "not a priority", "64");

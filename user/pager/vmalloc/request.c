@@ -219,7 +219,8 @@ void fault_report(const struct request *rq)
 	u64 area;
 	const char *what = fault_place(client_find(rq->badge), PAGE_OF(rq->w[0]), &area);
 
-	log_line("vmalloc: client %lu touched 0x%lx at pc 0x%lx: %s 0x%lx", (unsigned long)(rq->badge >> 16),
+	log_line("vmalloc: %s %lu touched 0x%lx at pc 0x%lx: %s 0x%lx", rq->badge >> 16 ? "process" : "server",
+		 (unsigned long)(rq->badge >> 16 ? rq->badge >> 16 : rq->badge - VMALLOC_SERVER),
 		 (unsigned long)rq->w[0], (unsigned long)rq->w[5], what, (unsigned long)area);
 }
 
