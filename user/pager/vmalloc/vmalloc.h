@@ -38,8 +38,8 @@
 
 #define PROCS            256 // clients that are processes, by slot; then servers
 #define CLIENTS          (PROCS + 32)
-#define SPANS            2048 // records; span 0 is never used
-#define SPANS_PER_CLIENT 1024 // so that no client takes all
+#define SPANS            1024 // records; span 0 is never used
+#define SPANS_PER_CLIENT 512  // so that no client takes all
 #define SMALL            16   // pages: larger areas have a span of their own
 #define SLOTS            32
 #define LAZY_MAX         128 // pages a client may have freed and not unmapped
