@@ -13,6 +13,7 @@ import struct
 PAGE = 4096
 CHUNK = 1 << 20
 MAX_HARTS = 8
+PC_HOLE = 1 << 30
 
 
 class RingError(Exception):
@@ -49,7 +50,13 @@ def find_header(fd, abi):
 def is_header(fd, offset, abi):
     """The magic also occurs in the kernel's text; the header alone knows where it lies."""
     header = abi.header.unpack(os.pread(fd, abi.header.size, offset).ljust(abi.header.size, b"\0"))
-    return header["version"] == 1 and header["paddr"] - header["mem_base"] == offset
+    return header["version"] == 1 and offset in file_offsets(header["paddr"], header["mem_base"])
+
+
+def file_offsets(paddr, mem_base):
+    """Where a physical address may lie in the RAM file: RAM begins at mem_base (virt), or at 0 (a PC, whose first MiB the
+    kernel leaves alone) with a hole below 4 GiB that the file does not have."""
+    return (paddr - mem_base, paddr, paddr - PC_HOLE)
 
 
 class Rings:
