@@ -3,8 +3,9 @@
 
 Two boots: kbench on a machine of its own (user/bench/bench.manifest) for the rows of the kernel alone, then /bin/bench
 and /bin/bench-pagers in the system that `make run` ships. The guest prints `bench: NAME VALUE`; anchors.json holds, per
-row, the other systems' figures (same QEMU, same convention, Linux in its lean configuration) and our bound;
-test/bench/expected.json what was measured when it was last looked at. What a row means stands in docs/bench.md.
+row, the other systems' figures (same QEMU, same convention, Linux in its lean configuration; all on riscv64) and our
+bound, or bound_ARCH where an architecture has its own; test/bench/expected-ARCH.json what was measured when it was last
+looked at. What a row means stands in docs/bench.md.
 """
 import dataclasses
 import json
@@ -16,16 +17,24 @@ from run import session
 from run.machine import ROOT
 
 ANCHORS = pathlib.Path(__file__).with_name("anchors.json")
-EXPECTED = ROOT / "test/bench/expected.json"
+ANCHORED = "riscv64"  # where the other systems were measured
 LINE = re.compile(rb"(?m)^bench: (\w+) (\d+(?:\.\d+)?)")
 MOVED = 0.01
 TIMEOUT = 600
 KERNEL_ALONE = "/etc/bench.manifest"
 
 
-def rows_merge(measured):
+def expected_file(arch):
+    return ROOT / f"test/bench/expected-{arch}.json"
+
+
+def rows_merge(measured, arch):
     """Rows in the order of the anchors; names that only the guest knows come last."""
     rows = json.loads(ANCHORS.read_text())["rows"]
+    for row in rows:
+        row["bound"] = row.get(f"bound_{arch}", row["bound"])
+        if arch != ANCHORED:
+            row["sel4"] = row["linux"] = None
     known = {row["name"] for row in rows}
     rows += [{"name": name, "unit": "instructions", "sel4": None, "linux": None, "bound": None, "what": ""}
              for name in measured if name not in known]
@@ -44,8 +53,8 @@ def number(value):
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
-def table(rows):
-    yield f"{'row':<29}{'jjok':>12}{'bound':>12} {'':<8}{'seL4':>10}{'Linux':>13}  unit"
+def table(rows, arch):
+    yield f"{arch:<29}{'jjok':>12}{'bound':>12} {'':<8}{'seL4':>10}{'Linux':>13}  unit"
     for row in rows:
         yield (f"{row['name']:<29}{number(row['jjok']):>12}{number(row['bound']):>12} {verdict(row):<8}"
                f"{number(row['sel4']):>10}{number(row['linux']):>13}  {row['unit']}")
@@ -93,17 +102,17 @@ def run(settings, options):
     settings.icount = True
     print("jjok: measuring in guest instructions: the host's load does not matter", file=sys.stderr)
     measured, ending = measure(settings, options)
-    rows = rows_merge(measured)
-    print("\n".join([*table(rows), *stages(measured)]))
-    output = settings.out.parent / "bench.json"
+    rows = rows_merge(measured, settings.arch)
+    print("\n".join([*table(rows, settings.arch), *stages(measured)]))
+    output = settings.out / "bench.json"
     output.write_text(json.dumps([{key: row[key] for key in ("name", "jjok", "sel4", "linux", "unit")} for row in rows],
                                  indent=1) + "\n")
-    expected = json.loads(EXPECTED.read_text()) if EXPECTED.is_file() else {}
+    expected_path = expected_file(settings.arch)
+    expected = json.loads(expected_path.read_text()) if expected_path.is_file() else {}
     for line in moved(rows, expected):
         print(line)
     if options.update:
-        EXPECTED.parent.mkdir(parents=True, exist_ok=True)
-        EXPECTED.write_text(json.dumps(measured, indent=1) + "\n")
+        expected_path.write_text(json.dumps(measured, indent=1) + "\n")
     bad = [row["name"] for row in rows if verdict(row) in ("MISSED", "MISSING")]
     print(f"{len(measured)} rows in {output}; "
           + (f"not within bounds: {' '.join(bad)}" if bad else "all within bounds"))
