@@ -1,5 +1,5 @@
 # Small programs: one source each, plus what they share.
-APPS := cat cp echo false grep head kill kmalloc ls mkdir mv pwd rm seq sleep tee time touch true wc
+APPS := cat cp echo false grep head kill kmalloc ls mkdir mv pwd rm seq sleep sort tee time touch true wc
 GLASSES := buddyinfo caps faults free maps page ps ptdump selfcheck slabinfo uptime vmallocinfo vtop
 PROGRAMS += $(APPS) $(GLASSES) lua
 $(foreach p,$(APPS),$(eval $(p)_SRCS := user/app/$(p).c user/app/app.c))

@@ -2,4 +2,4 @@
 PROGRAMS += forkshare
 forkshare_SRCS := user/demo/forkshare.c user/app/app.c user/app/glass.c
 forkshare_DEST := /demo/forkshare
-GUEST_FILES += $(foreach d,queens heap32 text forkshare,user/demo/$(d).lua:/demo/$(d).lua) user/demo/show.sh:/demo/show
+GUEST_FILES += $(foreach d,queens heap32 heap96 text forkshare,user/demo/$(d).lua:/demo/$(d).lua) user/demo/show.sh:/demo/show
