@@ -29,7 +29,7 @@ from run.machine import ARCHITECTURES, ROOT, Settings, UsageError, arch_of_mode 
 SELF_CHECK = r"^jjok: self-check: ok\b"
 ALWAYS_BAD = r"^(jjok: )?panic:"
 FIELDS = {"about", "cmd", "type", "modes", "mem", "append", "smp", "timeout", "expect", "reject", "status", "icount",
-          "root", "cc", "trace", "swap", "disk-throttle", "disk-errors"}
+          "root", "cc", "trace", "same", "swap", "disk-throttle", "disk-errors"}
 HOST_TIMEOUT = 600
 LOG_TAIL = 25
 
@@ -168,6 +168,42 @@ def boot_run(name, spec, settings, log):
     return Result(name, why, ending.seconds, log)
 
 
+def logical_lines(settings, folder):
+    """What the trace in a folder says of memory management, without addresses. Complaints, if it does not."""
+    done = subprocess.run([sys.executable, str(ROOT / "tools/trace/logical.py"), str(folder), "--abi", trace.abi_of(settings)],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    (folder / "logical.txt").write_text(done.stdout)
+    return done.stdout.splitlines(), done.stderr.strip()
+
+
+def difference(first, other):
+    """Where two sequences of lines part, in words; nothing if they are the same."""
+    for number, (a, b) in enumerate(itertools.zip_longest(first, other, fillvalue="(the end)"), 1):
+        if a != b:
+            return f"line {number}: {a!r} and {b!r}"
+    return ""
+
+
+def same_run(name, least, jobs):
+    """Boots one after the other; the logical traces of all must be the same, and have that many lines at least."""
+    first = None
+    seconds = 0.0
+    for boot in jobs:
+        boot_name, _, settings, log = boot
+        result = boot_run(*boot)
+        seconds += result.seconds
+        if result.why:
+            return Result(name, f"{boot_name}: {result.why}", seconds, log)
+        lines, why = logical_lines(settings, log.with_suffix(".trace"))
+        if not why and len(lines) < least:
+            why = f"its logical trace has {len(lines)} lines, {least} are expected at least"
+        first = first or (lines, boot_name)
+        why = why or difference(first[0], lines)
+        if why:
+            return Result(name, f"{boot_name}, beside {first[1]}: {why}", seconds, log)
+    return Result(name, "", seconds, log)
+
+
 def modes_of(path, spec, archs):
     """(architecture, mode) of each boot; a mode tells its architecture."""
     modes = " ".join(spec.get("modes", [])).split() or [mode for arch in ARCHITECTURES.values() for mode in arch.modes]
@@ -178,9 +214,10 @@ def modes_of(path, spec, archs):
 
 
 def boots(path, defaults, archs, logs):
-    """The jobs of one .test file: one per mode and memory size."""
+    """The jobs of one .test file: one per mode and memory size, or one that compares them all."""
     spec = spec_read(path)
     mems = " ".join(spec.get("mem", [])).split() or ["128M"]
+    jobs = []
     for (arch, mode), mem in itertools.product(modes_of(path, spec, archs), mems):
         root = one(spec, "root", "")
         settings = dataclasses.replace(defaults, arch=arch, mode=mode, mem=mem, smp=one(spec, "smp", "1"),
@@ -192,7 +229,11 @@ def boots(path, defaults, archs, logs):
         settings.check()
         disk.check(settings)
         name = f"system/{path.stem} {mode} {mem}"
-        yield name, boot_run, (name, spec, settings, logs / (name.replace("/", "-").replace(" ", "-") + ".log"))
+        jobs.append((name, spec, settings, logs / (name.replace("/", "-").replace(" ", "-") + ".log")))
+    if jobs and "same" in spec:
+        name = f"system/{path.stem} " + "=".join(settings.mode for _, _, settings, _ in jobs)
+        return [(name, same_run, (name, int(one(spec, "same", "1")), jobs))]
+    return [(job[0], boot_run, job) for job in jobs]
 
 
 def host_run(name, command, quick, log):

@@ -198,6 +198,21 @@ class TestFileTest(unittest.TestCase):
             with self.assertRaises(UsageError):
                 self.spec(text)
 
+    def test_modes_tell_the_architecture(self):
+        archs = ["riscv64", "x86_64"]
+        path = pathlib.Path("x.test")
+        self.assertEqual(test_runner.modes_of(path, {"modes": ["sv39 la57"]}, archs), [("riscv64", "sv39"), ("x86_64", "la57")])
+        self.assertEqual([mode for _, mode in test_runner.modes_of(path, {}, archs)], ["sv39", "sv48", "sv57", "la48", "la57"])
+        self.assertEqual(test_runner.modes_of(path, {"modes": ["sv39 la57"]}, ["x86_64"]), [("x86_64", "la57")])
+        with self.assertRaises(UsageError):
+            test_runner.modes_of(path, {"modes": ["sv40"]}, archs)
+
+    def test_any_difference_is_one(self):
+        self.assertEqual(test_runner.difference(["a", "b"], ["a", "b"]), "")
+        self.assertIn("line 2", test_runner.difference(["a", "b"], ["a", "c"]))
+        self.assertIn("line 2", test_runner.difference(["a"], ["a", "b"]))
+        self.assertIn("line 1", test_runner.difference(["a"], []))
+
     def check(self, output, status=0, **spec):
         return test_runner.console_check(spec, session.Ending(status, "", output, 0.0))
 

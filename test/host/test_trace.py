@@ -18,6 +18,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "tools/trace"))
 
 import export  # noqa: E402
+import logical  # noqa: E402
+import rings  # noqa: E402
 import summary  # noqa: E402
 from layout import Abi  # noqa: E402
 from rings import RingError  # noqa: E402
@@ -373,6 +375,44 @@ class Summary(Folder):
         drawing = xml.etree.ElementTree.fromstring(re.search(r"<svg.*</svg>", text)[0])
         kinds = [e.get("class") for e in drawing.iter()]
         self.assertEqual((kinds.count("lane"), kinds.count("mark"), kinds.count("call"), kinds.count("reply")), (2, 8, 1, 1))
+
+
+class LogicalTest(unittest.TestCase):
+    """The same story at other addresses, with other frames, threads and times gives the same lines; another story does not."""
+
+    def lines(self, base, generation, thread, pages=(0, 1), order=0):
+        events = logical.Logical(ABI)
+        mark = logical.MARK << 8
+
+        def say(name, *words):
+            events.feed((events.made, ABI.event_ids[name], 0, thread, 0, *words, *[0] * (3 - len(words))))
+        say("user", mark | logical.AREA, base, 4)
+        say("fault", base - PAGE, 1, 0)  # not in the area
+        for page in pages:
+            frame = generation << 32 | page + 77
+            say("alloc", frame, order, 3)
+            say("fault", base + page * PAGE + 8, 1, 0)
+            say("map", base + page * PAGE, frame, 3)
+            say("fault_done", base + page * PAGE + 8, 0, 1)
+        say("unmap", base, generation << 32 | pages[0] + 77, 5)
+        say("free", generation << 32 | pages[0] + 77, 0, 3)
+        say("user", mark | logical.GONE, base, 4)
+        say("user", mark | logical.END)
+        say("fault", base, 1, 0)  # afterwards
+        self.assertTrue(events.ended)
+        return events.lines
+
+    def test_sequence(self):
+        first = self.lines(0x1000000, 1, 9)
+        self.assertEqual(len(first), 12)
+        self.assertEqual(first, self.lines(0x7FFF00000000, 40, 12))
+        for change in ({"pages": (1, 0)}, {"pages": (0, 2)}, {"pages": (0,)}, {"order": 1}):
+            self.assertNotEqual(first, self.lines(0x1000000, 1, 9, **change))
+
+    def test_ram_files(self):
+        for paddr, mem_base, offset in ((0x80205000, 0x80000000, 0x205000), (0x205000, 0x100000, 0x205000),
+                                        (0x100005000, 0x100000, 0xC0005000)):
+            self.assertIn(offset, rings.file_offsets(paddr, mem_base))
 
 
 if __name__ == "__main__":
