@@ -8,9 +8,7 @@ import collections
 import gdb
 
 PAGE_SHIFT = 12
-DIRECT_MAP = 0xFFFFFFD000000000
-MEM_MAP = 0xFFFFFFC000000000
-MODES = {8: ("sv39", 3), 9: ("sv48", 4), 10: ("sv57", 5)}
+ADDRESS_BITS = (1 << 52) - 1
 
 
 def value(expression):
@@ -25,6 +23,81 @@ def words(address, count):
     data = gdb.selected_inferior().read_memory(address, 8 * count).tobytes()
     return [int.from_bytes(data[8 * i:8 * i + 8], "little") for i in range(count)]
 
+
+class RiscV:
+    """Where things are, and how page-table entries read: arch/riscv/arch_inline.h and pte.h."""
+
+    direct_map, mem_map, pc = 0xFFFFFFD000000000, 0xFFFFFFC000000000, 0
+    levels = {8: 3, 9: 4, 10: 5}
+
+    @classmethod
+    def root(cls):
+        """Physical address of the root table that the processor uses, and how many levels it walks."""
+        satp = number("$satp")
+        if satp >> 60 not in cls.levels:
+            raise gdb.GdbError("paging is off")
+        return (satp & (1 << 44) - 1) << PAGE_SHIFT, cls.levels[satp >> 60]
+
+    @staticmethod
+    def table(entry):
+        """Physical address of the table that an entry points to, or nothing."""
+        return (entry >> 10 & (1 << 44) - 1) << PAGE_SHIFT if entry & 15 == 1 else None
+
+    @staticmethod
+    def describe(entry, level):
+        pfn = entry >> 10 & (1 << 44) - 1
+        rights = letters(entry, (1, "r"), (2, "w"), (3, "x"))
+        if entry & 1:
+            marks = letters(entry, (4, "U"), (5, "G"), (6, "A"), (7, "D"))
+            return f"leaf of {4 << 9 * level} KiB, frame {pfn:x} {rights} {marks}{' device' if entry >> 8 & 1 else ''}"
+        if entry >> 8 & 1:
+            return f"held, frame {pfn:x} {rights}"
+        return f"token {entry >> 10:x}"
+
+
+class X8664:
+    """The same for arch/x86_64."""
+
+    pc = 17  # X_RIP
+
+    @property
+    def direct_map(self):
+        return number("arch_direct_map")
+
+    @property
+    def mem_map(self):
+        return number("arch_mem_map")
+
+    @staticmethod
+    def root():
+        if not number("$cr0") >> 31:
+            raise gdb.GdbError("paging is off")
+        return number("$cr3") & ADDRESS_BITS & -(1 << PAGE_SHIFT), 5 if number("$cr4") >> 12 & 1 else 4
+
+    @staticmethod
+    def table(entry):
+        return entry & ADDRESS_BITS & -(1 << PAGE_SHIFT) if entry & 0x201 == 0x201 else None
+
+    @staticmethod
+    def describe(entry, level):
+        if entry & 1:
+            rights = letters(entry, (0, "r"), (1, "w")) + ("-" if entry >> 63 else "x")
+            marks = letters(entry, (2, "U"), (8, "G"), (5, "A"), (6, "D"))
+            pfn = (entry & ADDRESS_BITS) >> PAGE_SHIFT
+            return f"leaf of {4 << 9 * level} KiB, frame {pfn:x} {rights} {marks}{' device' if entry >> 10 & 1 else ''}"
+        if entry >> 43 & 0x1FF == 0x1FE:
+            pfn = ~entry >> PAGE_SHIFT & (1 << 31) - 1
+            return f"held, frame {pfn:x} {letters(entry, (1, 'r'), (2, 'w'), (3, 'x'))}"
+        return f"token {entry >> 52 << 42 | entry >> 1 & (1 << 42) - 1:x}"
+
+
+def letters(entry, *bits):
+    return "".join(letter if entry >> bit & 1 else "-" for bit, letter in bits)
+
+
+def machine():
+    """The architecture of the kernel that is debugged."""
+    return X8664() if gdb.lookup_global_symbol("arch_direct_map") else RiscV
 
 
 def enum_name(enum, prefix, index):
@@ -62,6 +135,7 @@ class Threads(Command):
     name = "jjok-threads"
 
     def run(self):
+        direct_map = machine().direct_map
         running = {int(value(f"harts[{i}].cur")): i for i in range(number("hart_count"))}
         print("id       state        prio pc               waits on           name")
         for thread in linked("thread_list", "all_next"):
@@ -70,9 +144,9 @@ class Threads(Command):
                 state += f"@{running[int(thread)]}"
             name = thread["name"].string(length=16).rstrip("\0")
             wait = int(thread["wait"])
-            identity = (int(thread["obj"].address) - DIRECT_MAP) >> 6
-            print(f"{identity:<8x} {state:12} {int(thread['priority']):4} {int(thread['ctx']['x'][0]):<16x} "
-                  f"{f'{(wait - DIRECT_MAP) >> 6:x}' if wait else '-':18} {name}")
+            identity = (int(thread["obj"].address) - direct_map) >> 6
+            print(f"{identity:<8x} {state:12} {int(thread['priority']):4} {int(thread['ctx']['x'][machine().pc]):<16x} "
+                  f"{f'{(wait - direct_map) >> 6:x}' if wait else '-':18} {name}")
 
 
 class Aspaces(Command):
@@ -81,9 +155,10 @@ class Aspaces(Command):
     name = "jjok-aspaces"
 
     def run(self):
+        direct_map = machine().direct_map
         for aspace in linked("aspaces", "next"):
-            identity = (int(aspace) - DIRECT_MAP) >> 6
-            print(f"{identity:x}: root {int(aspace['table']) - DIRECT_MAP:x} asid {int(aspace['asid'])} "
+            identity = (int(aspace) - direct_map) >> 6
+            print(f"{identity:x}: root {int(aspace['table']) - direct_map:x} asid {int(aspace['asid'])} "
                   f"tables {int(aspace['tables'])} leaves {int(aspace['leaves'])}")
             for index in range(8):
                 window = aspace["window"][index]
@@ -99,7 +174,7 @@ class Pages(Command):
     def run(self):
         base, limit = number("mem.base"), number("mem.limit")
         count = collections.Counter()
-        data = gdb.selected_inferior().read_memory(MEM_MAP + 32 * base, 32 * (limit - base)).tobytes()
+        data = gdb.selected_inferior().read_memory(machine().mem_map + 32 * base, 32 * (limit - base)).tobytes()
         for i in range(0, len(data), 32):
             count[data[i + 6] & 15, int.from_bytes(data[i + 4:i + 6], "little")] += 1
         print("state     pool   frames      KiB")
@@ -117,52 +192,32 @@ class Page(Command):
         index = number(pfn)
         if not number("mem.base") <= index < number("mem.limit"):
             raise gdb.GdbError(f"frame {index:x} is not in [{number('mem.base'):x}, {number('mem.limit'):x})")
-        print(value(f"((struct page *){MEM_MAP:#x})[{index}]"))
+        print(value(f"((struct page *){machine().mem_map:#x})[{index}]"))
 
 
 class PageTable(Command):
-    """jjok-pt ADDRESS [ROOT]: the walk of an address, step by step; ROOT: address space (pointer) or satp (default: the loaded one)."""
+    """jjok-pt ADDRESS [ASPACE]: the walk of an address, step by step, in an address space (pointer; default: the loaded one)."""
 
     name = "jjok-pt"
 
-    def run(self, address, root=None):
-        va = number(address)
-        satp = number("$satp") if root is None else self.satp(root)
-        if satp >> 60 not in MODES:
-            raise gdb.GdbError("paging is off")
-        mode, levels = MODES[satp >> 60]
-        table = (satp & (1 << 44) - 1) << PAGE_SHIFT
-        print(f"{mode}, root {table:x}, asid {satp >> 44 & 0xffff}")
+    def run(self, address, aspace=None):
+        va, cpu = number(address), machine()
+        table, levels = cpu.root() if aspace is None else self.root(cpu, aspace)
+        print(f"{levels} levels, root {table:x}")
         for level in reversed(range(levels)):
             index = va >> PAGE_SHIFT + 9 * level & 511
-            entry = words(DIRECT_MAP + table + 8 * index, 1)[0]
-            print(f"level {level}  [{index:3}] at {table + 8 * index:x}: {entry:016x}  {self.describe(entry, level)}")
-            if entry & 15 != 1:
+            entry = words(cpu.direct_map + table + 8 * index, 1)[0]
+            below = cpu.table(entry)
+            text = "empty" if entry == 0 else f"table {below >> PAGE_SHIFT:x}" if below is not None else cpu.describe(entry, level)
+            print(f"level {level}  [{index:3}] at {table + 8 * index:x}: {entry:016x}  {text}")
+            if below is None:
                 return
-            table = (entry >> 10 & (1 << 44) - 1) << PAGE_SHIFT
+            table = below
 
     @staticmethod
-    def satp(root):
-        symbol = value(root)
-        if symbol.type.code == gdb.TYPE_CODE_PTR:
-            table = int(symbol.cast(gdb.lookup_type("struct aspace").pointer())["table"]) - DIRECT_MAP
-            return number("arch_levels") + 5 << 60 | table >> PAGE_SHIFT
-        return int(symbol) & (1 << 64) - 1
-
-    @staticmethod
-    def describe(entry, level):
-        pfn = entry >> 10 & (1 << 44) - 1
-        rights = "".join(letter if entry >> bit & 1 else "-" for bit, letter in ((1, "r"), (2, "w"), (3, "x")))
-        if entry == 0:
-            return "empty"
-        if entry & 1:
-            if not entry & 14:
-                return f"table {pfn:x}"
-            marks = "".join(letter for bit, letter in ((4, "U"), (5, "G"), (6, "A"), (7, "D")) if entry >> bit & 1)
-            return f"leaf of {4 << 9 * level} KiB, frame {pfn:x} {rights} {marks}{' device' if entry >> 8 & 1 else ''}"
-        if entry >> 8 & 1:
-            return f"held, frame {pfn:x} {rights}"
-        return f"token {entry >> 10:x}"
+    def root(cpu, aspace):
+        pointer = value(aspace).cast(gdb.lookup_type("struct aspace").pointer())
+        return int(pointer["table"]) - cpu.direct_map, number("arch_levels")
 
 
 for command in (Threads, Aspaces, Pages, Page, PageTable):

@@ -21,10 +21,10 @@ def run(settings, arguments):
 
 
 def in_repository(words):
-    """Makes relative paths in the flags absolute: -Ifolder, and words that name a file of the repository."""
+    """Makes relative paths in the flags absolute: -Ifolder, -Lfolder, and words that name a file of the repository."""
     done = []
     for word in words:
-        prefix = "-I" if word.startswith("-I") else ""
+        prefix = word[:2] if word.startswith(("-I", "-L")) else ""
         path = word[len(prefix):]
         known = prefix or (not path.startswith("-") and "/" in path)
         done.append(prefix + str(ROOT / path) if known and not path.startswith("/") else word)
