@@ -45,6 +45,10 @@ SERVERS :=
 PROGRAMS :=
 GUEST_FILES :=
 HOST_TESTS :=
+# The guest's tests and benches: built for `make test` and `make bench`, and when a run names one.
+TEST_SERVERS :=
+TEST_PROGRAMS :=
+TEST_FILES :=
 include $(sort $(wildcard $(ARCH_DIR)/files.mk kernel/files.mk kernel/*/files.mk mm/files.mk lib/*/files.mk user/files.mk user/*/files.mk \
 	user/*/*/files.mk))
 include $(sort $(wildcard test/*/files.mk test/host/*/files.mk))
@@ -63,12 +67,18 @@ PROGRAM_CFLAGS := $(PROGRAM_ARCH_CFLAGS) $(CFLAGS) $(PROGRAM_INCLUDES)
 LINK := -nostartfiles -static -Wl,--gc-sections -Wl,--no-warn-rwx-segments -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--build-id=none
 
 objects = $(addprefix $(OUT)/$(1)/,$(addsuffix .o,$(basename $(2))))
-say = @printf '  %-8s %s\n' $(1) $(patsubst $(BUILD)/%,%,$(2))
+# Neither starts a process: there are hundreds of objects, and a cold build is to be short.
+tab := $(subst x,,x	x)
+say = $(info $(tab)$(1)$(tab)$(patsubst $(BUILD)/%,%,$(2)))
+folder = $(if $(wildcard $(@D)/.),,$(shell mkdir -p $(@D)))
 
-.PHONY: all others run demo test bench trace debug check format help clean
+# A run that names a test or a bench needs those too.
+NAMED := $(if $(or $(findstring /test/,$(PROG)),$(findstring bench,$(PROG)),$(findstring manifest=,$(APPEND))),guest-tests)
+.PHONY: all guest-tests others buildtime run demo test bench trace debug check format help clean
 all: $(OUT)/kernel.elf $(OUT)/archive.list
-others: | all
-	+@for arch in $(filter-out $(ARCH),$(COVERED)); do $(MAKE) --no-print-directory ARCH=$$arch all || exit 1; done
+guest-tests: all $(OUT)/archive-test.list
+others: | guest-tests
+	+@for arch in $(filter-out $(ARCH),$(COVERED)); do $(MAKE) --no-print-directory ARCH=$$arch guest-tests || exit 1; done
 
 # ---- ABI: generated before anything is compiled; -MMD tells who uses which header
 IDL := $(sort $(wildcard lib/abi/*.idl))
@@ -91,13 +101,9 @@ flags_keep = $(if $(filter-out $(2),$(file <$(1)))$(filter-out $(file <$(1)),$(2
 define compile_rules # 1: name of the world, 2: its flags, 3: what its .S files need first
 $(call flags_keep,$(OUT)/$(1).flags,$(2))
 $(OUT)/$(1)/%.o: %.c $(OUT)/$(1).flags | $(GEN)/.stamp
-	$$(call say,CC,$$@)
-	@mkdir -p $$(@D)
-	@$(CC) $(2) $$(CFLAGS_$$<) $$(DEPFLAGS) -fstack-usage -c -o $$@ $$<
+	$$(call say,CC,$$@)$$(folder)@$(CC) $(2) $$(CFLAGS_$$<) $$(DEPFLAGS) -fstack-usage -c -o $$@ $$<
 $(OUT)/$(1)/%.o: %.S $(OUT)/$(1).flags | $(GEN)/.stamp $(3)
-	$$(call say,AS,$$@)
-	@mkdir -p $$(@D)
-	@$(CC) $(2) $$(CFLAGS_$$<) $$(DEPFLAGS) -D__ASSEMBLER__ -c -o $$@ $$<
+	$$(call say,AS,$$@)$$(folder)@$(CC) $(2) $$(CFLAGS_$$<) $$(DEPFLAGS) -D__ASSEMBLER__ -c -o $$@ $$<
 endef
 $(eval $(call compile_rules,kernel,$(KERNEL_CFLAGS),$(GEN)/offsets.h))
 $(eval $(call compile_rules,server,$(SERVER_CFLAGS)))
@@ -122,7 +128,7 @@ $(OUT)/server/$(1).elf: $(call objects,server,$($(1)_SRCS) $(SERVER_CRT0)) $(SER
 	$$(call say,LD,$$@)
 	@$(CC) $(SERVER_CFLAGS) $(LINK) -nostdlib -T $(or $($(1)_LDSCRIPT),$(SERVER_LDSCRIPT)) -o $$@ $$(filter %.o,$$^) $(SERVER_LIB) -lgcc
 endef
-$(foreach s,$(SERVERS),$(eval $(call server_rules,$(s))))
+$(foreach s,$(SERVERS) $(TEST_SERVERS),$(eval $(call server_rules,$(s))))
 
 # ---- programs: picolibc and user/rt. tools/jjok cc links a user's program in the same way
 RT_LIB := $(OUT)/user/rt/librt.a
@@ -137,7 +143,7 @@ $(OUT)/program/$(1).elf: $(RT_CRT0) $(call objects,program,$($(1)_SRCS)) $(RT_LI
 	$$(call say,LD,$$@)
 	@$(CC) $(PROGRAM_CFLAGS) $(LINK) $(PROGRAM_LINK) -o $$@ $$(filter %.o,$$^) $(PROGRAM_LIBS)
 endef
-$(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
+$(foreach p,$(PROGRAMS) $(TEST_PROGRAMS),$(eval $(call program_rules,$(p))))
 $(OUT)/cc.flags: Makefile tools/build/$(ARCH).mk $(wildcard user/rt/files.mk)
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(CC) $(PROGRAM_ARCH_CFLAGS) -O2 -g $(PROGRAM_INCLUDES)' '$(LINK) $(PROGRAM_LINK) $(RT_CRT0)' '$(PROGRAM_LIBS)' >$@
@@ -154,15 +160,21 @@ $(OUT)/cc.flags: Makefile tools/build/$(ARCH).mk $(wildcard user/rt/files.mk)
 # ---- the guest's files: one line each, "guest path, host path"; tools/mkarchive.py packs them when the machine is started
 FLAT := $(foreach s,$(SERVERS),$(if $($(s)_FLAT),$(s)))
 guest_path = $(or $($(1)_DEST),$(2)/$(1))
-ARCHIVE := $(foreach s,$(FLAT),$(OUT)/server/$(s).bin:$(call guest_path,$(s),/sbin)) \
-	$(foreach s,$(filter-out $(FLAT),$(SERVERS)),$(OUT)/server/$(s).stripped:$(call guest_path,$(s),/sbin)) \
-	$(foreach p,$(PROGRAMS),$(OUT)/program/$(p).stripped:$(call guest_path,$(p),/bin)) $(GUEST_FILES)
-archive_host = $(foreach f,$(ARCHIVE),$(firstword $(subst :, ,$(f))))
+guest_servers = $(foreach s,$(1),$(OUT)/server/$(s).$(if $($(s)_FLAT),bin,stripped):$(call guest_path,$(s),/sbin))
+guest_programs = $(foreach p,$(1),$(OUT)/program/$(p).stripped:$(call guest_path,$(p),/bin))
+ARCHIVE := $(call guest_servers,$(FLAT) $(filter-out $(FLAT),$(SERVERS))) $(call guest_programs,$(PROGRAMS)) $(GUEST_FILES)
+TEST_ARCHIVE := $(call guest_servers,$(TEST_SERVERS)) $(call guest_programs,$(TEST_PROGRAMS)) $(TEST_FILES)
+host_paths = $(foreach f,$(1),$(firstword $(subst :, ,$(f))))
 .PHONY: archive.force
-$(OUT)/archive.list: archive.force $(archive_host) $(RT_LIB) $(RT_CRT0) $(OUT)/cc.flags
-	@mkdir -p $(@D)
-	@printf '%s\n' $(ARCHIVE) >$@.new
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+define archive_rules # 1: file, 2: what is in it
+$(1): archive.force $(call host_paths,$(2))
+	@mkdir -p $$(@D)
+	@printf '%s\n' $(2) >$$@.new
+	@if cmp -s $$@.new $$@; then rm $$@.new; else mv $$@.new $$@; fi
+endef
+$(eval $(call archive_rules,$(OUT)/archive.list,$(ARCHIVE)))
+$(eval $(call archive_rules,$(OUT)/archive-test.list,$(TEST_ARCHIVE)))
+$(OUT)/archive.list: $(RT_LIB) $(RT_CRT0) $(OUT)/cc.flags
 
 # ---- host tests: <name>_test_SRCS, compiled with the host's gcc and sanitizers
 HOST_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -183,21 +195,24 @@ HOST_BINS := $(foreach t,$(HOST_TESTS),$(BUILD)/host/$(t).test)
 export ARCH MODE MEM SWAP SMP ROOT BUILD APPEND PROG
 override APPEND := $(value APPEND)
 override PROG := $(value PROG)
-run: all
+run: all $(NAMED)
 	@tools/jjok run
 demo: all
 	@tools/jjok demo
-trace: all
+trace: all $(NAMED)
 	@tools/jjok trace
-bench: all others
+bench: guest-tests others
 	@bad=0; for arch in $(COVERED); do ARCH=$$arch tools/jjok bench || bad=1; done; exit $$bad
-debug: all build/setup/debug.stamp
+debug: all $(NAMED) build/setup/debug.stamp
 	@tools/jjok debug
-test: all others $(HOST_BINS) build/setup/test.stamp
+test: guest-tests others $(HOST_BINS) build/setup/test.stamp
 	@tools/test.py --archs '$(COVERED)' $(if $(TESTS),--only '$(TESTS)') $(HOST_BINS)
 check: $(GEN)/.stamp $(HOST_BINS) build/setup/test.stamp
 	@bad=0; tools/lint.py || bad=1; python3 tools/idlc.py --check $(IDL) || bad=1; \
 		tools/test.py --quick $(HOST_BINS) || bad=1; exit $$bad
+# How long a cold build of our own code takes: third-party sources are compiled before the clock starts.
+buildtime: build/setup/$(ARCH).stamp
+	@tools/build/time.sh $(ARCH)
 format: build/setup/test.stamp
 	@tools/lint.py --format
 clean:
@@ -205,7 +220,11 @@ clean:
 help:
 	@sed -n '/^make run/,/^```/{/^```/!p}' docs/build.md
 
-OBJECTS := $(KERNEL_OBJS) $(foreach s,$(SERVERS),$(call objects,server,$($(s)_SRCS))) $(call objects,server,$(SERVER_LIB_SRCS) \
-	$(SERVER_CRT0)) $(foreach p,$(PROGRAMS),$(call objects,program,$($(p)_SRCS))) $(call objects,program,$(RT_SRCS) $(RT_CRT0_SRC)) \
+.PHONY: print-third-party
+print-third-party:
+	@printf '%s\n' $(filter %.o,$(foreach o,$(OBJECTS),$(if $(findstring third_party,$(o)),$(o))))
+
+OBJECTS := $(KERNEL_OBJS) $(foreach s,$(SERVERS) $(TEST_SERVERS),$(call objects,server,$($(s)_SRCS))) $(call objects,server,$(SERVER_LIB_SRCS) \
+	$(SERVER_CRT0)) $(foreach p,$(PROGRAMS) $(TEST_PROGRAMS),$(call objects,program,$($(p)_SRCS))) $(call objects,program,$(RT_SRCS) $(RT_CRT0_SRC)) \
 	$(foreach t,$(HOST_TESTS),$(addprefix $(BUILD)/host/$(t)/,$(addsuffix .o,$(basename $($(t)_test_SRCS)))))
 -include $(OBJECTS:.o=.d) $(GEN)/offsets.d

@@ -289,7 +289,7 @@ def main():
     parser.add_argument("--archs", default=" ".join(ARCHITECTURES), help="architectures whose system tests run")
     parser.add_argument("host_tests", nargs="*")
     options = parser.parse_args()
-    defaults = Settings.from_environment()
+    defaults = dataclasses.replace(Settings.from_environment(), tests=True)
     logs = defaults.out.parent / "test"
     logs.mkdir(parents=True, exist_ok=True)
     jobs = list(host_jobs(options.host_tests, options.quick, logs))

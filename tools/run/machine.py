@@ -69,6 +69,7 @@ class Settings:
     append: str = ""
     build: str = "build"
     icount: bool = False
+    tests: bool = False  # the guest's tests and benches go along, whatever is run
     disk_throttle: str = ""
     disk_errors: tuple = ()
 

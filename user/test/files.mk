@@ -1,19 +1,19 @@
 # Test programs of the guest, in /test. They print "NAME: ok" and end with 0, or "FAILED: ..." and end with 1.
 TESTS_GUEST := procs memory float hostile fuzz conserve hog limits filework high kmem areas patterns forktree churn lines logical
-PROGRAMS += $(TESTS_GUEST)
+TEST_PROGRAMS += $(TESTS_GUEST)
 $(foreach t,$(TESTS_GUEST),$(eval $(t)_SRCS := user/test/$(t).c user/test/check.c)$(eval $(t)_DEST := /test/$(t)))
 
 # kfuzz: a server that tests the kernel from where a server stands.
-SERVERS += kfuzz
+TEST_SERVERS += kfuzz
 kfuzz_SRCS := $(addprefix user/test/kfuzz/,main.c calls.c world.c inject.c) user/test/lab/lab.c
-GUEST_FILES += user/test/kfuzz.manifest:/etc/kfuzz.manifest
+TEST_FILES += user/test/kfuzz.manifest:/etc/kfuzz.manifest
 
 # blktest: a client of the disk driver.
-SERVERS += blktest
+TEST_SERVERS += blktest
 blktest_SRCS := user/test/blktest/main.c user/test/lab/lab.c
-GUEST_FILES += user/test/blk.manifest:/etc/blk.manifest
+TEST_FILES += user/test/blk.manifest:/etc/blk.manifest
 
 # tenant: a server that has areas of vmalloc.
-SERVERS += tenant
+TEST_SERVERS += tenant
 tenant_SRCS := user/test/tenant/main.c
-GUEST_FILES += user/test/tenant.manifest:/etc/tenant.manifest
+TEST_FILES += user/test/tenant.manifest:/etc/tenant.manifest
