@@ -35,9 +35,10 @@ static void unmap_run_free(struct unmap *op)
 
 // A frame that was mapped for the last time and has its content in a swap slot too is for the keeper of the slot to
 // free.
-static void unmap_kept(struct unmap *op, struct page *page, const struct pool *pool, vaddr_t va)
+static __attribute__((noinline)) void unmap_kept(struct unmap *op, struct page *page, const struct pool *pool,
+						 vaddr_t va)
 {
-	if (!(op->flags & UNMAP_TOKENS) || page->mapcount || page->pool != pool->id || !(page->marks & PAGE_SWAPCACHE))
+	if (!(op->flags & UNMAP_TOKENS) || page->mapcount || page->pool != pool->id)
 		return;
 	if (op->r->tokens == BATCH)
 		return; // under a large entry; nobody puts frames of the swap cache there
@@ -49,7 +50,8 @@ static void unmap_kept(struct unmap *op, struct page *page, const struct pool *p
 static always_inline void unmap_free(struct unmap *op, struct page *page, const struct pool *pool, vaddr_t va)
 {
 	if (!page_freeable(page, pool)) {
-		unmap_kept(op, page, pool, va);
+		if (unlikely(page->marks & PAGE_SWAPCACHE))
+			unmap_kept(op, page, pool, va);
 		return;
 	}
 	if (page != op->run_end) {

@@ -56,6 +56,25 @@ bool ring_put(struct ring *ring, const u64 *record)
 	return true;
 }
 
+bool ring_put_run(struct ring *ring, const u64 *records, u32 n)
+{
+	struct ring_shared *shared = ring->shared;
+
+	if (ring_room(ring) < n) {
+		__atomic_store_n(&shared->overflow, 1, __ATOMIC_RELEASE);
+		return false;
+	}
+	for (u32 i = 0; i < n; i++) {
+		u64 *slot = ring_record(ring, ring->position + i);
+
+		for (u32 k = 0; k < ring->words; k++)
+			slot[k] = *records++;
+	}
+	ring->position += n;
+	__atomic_store_n(&shared->head, ring->position, __ATOMIC_RELEASE);
+	return true;
+}
+
 bool ring_look(struct ring *ring, u64 *record)
 {
 	struct ring_shared *shared = ring->shared;

@@ -42,6 +42,8 @@ void ring_attach_producer(struct ring *ring, struct ring_shared *shared, u32 rec
 void ring_attach_consumer(struct ring *ring, struct ring_shared *shared, u32 records, u32 words);
 // false: the ring is full (or its consumer broken), the record is lost and OVERFLOW is set.
 bool ring_put(struct ring *ring, const u64 *record);
+// n records that lie one after the other: all of them, or none and OVERFLOW.
+bool ring_put_run(struct ring *ring, const u64 *records, u32 n);
 // Records that the producer can put before the ring is full. A consumer that wrote nonsense leaves no room.
 static inline u32 ring_room(const struct ring *ring)
 {

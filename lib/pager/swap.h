@@ -86,14 +86,16 @@ static inline u64 swap_word0_slot(u64 word0)
 }
 
 // A frame that unmap named with UNMAP_FRAME: nothing maps it any more. If no token is out either, it is reclaim's to
-// free.
-static inline void swap_left(struct swap *swap, frame_t frame)
+// free, and this answers true: tell it with the next notification.
+static inline bool swap_left(struct swap *swap, frame_t frame)
 {
 	const struct frame_view *view = frame_of(swap->frames, frame);
 	u64 slot = view ? swap_word0_slot(view->word0) : 0;
 
-	if (swap_slot_valid(swap, slot) && !swap_count(swap, slot))
-		(void)ring_put(&swap->emptied, &slot);
+	if (!swap_slot_valid(swap, slot) || swap_count(swap, slot))
+		return false;
+	(void)ring_put(&swap->emptied, &slot);
+	return true;
 }
 
 // word0 of a frame that is mapped while it is in the swap cache.

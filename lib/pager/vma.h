@@ -18,6 +18,12 @@ enum vma_kind {
 };
 #define VMA_KIND_MASK 3
 
+// Flags of a VMA.
+#define VMA_STACK      1 // reported as growing down
+#define VMA_LOCKED     2 // its pages stay in memory (mlock): rmap names no place of them
+#define VMA_RANDOM     4 // no fault-around
+#define VMA_SEQUENTIAL 8 // fault-around at once
+
 // Addresses are page numbers; 48 bits hold those of any paging mode. pgoff: ANON page number when it was made; FILE
 // archive page; SHARED page in the shadow. pgoff plus length stays below 2^48.
 struct vma {

@@ -7,16 +7,19 @@
 #include <string.h>
 
 struct frame frames[FAKE_FRAMES];
+struct frame_view views[FAKE_FRAMES];
 u64 content[FAKE_FRAMES][PAGE_SIZE / 8];
 u32 free_list[FAKE_FRAMES], free_top;
 struct object own_table;
-static struct object user_pool, self_pool, own_aspace, well_known[9];
+struct object user_pool;
+static struct object self_pool, own_aspace, well_known[9];
 
 u64 fake_argument[PAGE_SIZE / sizeof(u64)];
 char fake_archive[ARCHIVE_PAGES * PAGE_SIZE];
 char fake_heap[2 * PAGE_SIZE];
 struct liveness fake_liveness;
-struct request fake_reply;
+struct request fake_reply, fake_answer[PROCS];
+u64 fake_own_bits;
 u32 fake_replies;
 u64 fake_poweroffs, fake_nomem, fake_kill, fake_calls;
 jmp_buf fake_killed;
@@ -30,6 +33,7 @@ bool nomem(void)
 void call_begin(void)
 {
 	fake_calls++;
+	fake_swap_meddle();
 	if (fake_kill && --fake_kill == 0)
 		longjmp(fake_killed, 1);
 }
@@ -65,6 +69,7 @@ void fake_boot(u64 user_frames)
 	give(SLOT_CLIENT_POOL, &user_pool, TYPE_POOL);
 	give(SLOT_SELF_ASPACE, &own_aspace, TYPE_ASPACE);
 	give(SLOT_SYSTEM, &well_known[6], TYPE_SYSTEM);
+	give(SLOT_SELF_NOTIFY, &well_known[7], TYPE_NOTIFICATION);
 	give(PEER_FILES_NOTIFY, &well_known[4], TYPE_NOTIFICATION);
 	give(PEER_CONSOLE_NOTIFY, &well_known[5], TYPE_NOTIFICATION);
 	give(PEER_SLAB_NOTIFY, &well_known[8], TYPE_NOTIFICATION);
@@ -74,13 +79,16 @@ void fake_boot(u64 user_frames)
 	user_pool.pool = (struct pool){ .alive = true, .limit = user_frames + ARCHIVE_PAGES };
 	own_aspace.aspace.pool = &self_pool.pool;
 	archive_pfn = FAKE_FRAMES - ARCHIVE_PAGES;
+	for (pfn = 0; pfn < FAKE_FRAMES; pfn++)
+		frames[pfn].v = &views[pfn];
 	for (pfn = archive_pfn; pfn < FAKE_FRAMES; pfn++) {
-		frames[pfn] = (struct frame){ .gen = 7, .state = OWNED, .pool = &user_pool.pool, .mapcount = 1 };
+		frames[pfn].pool = &user_pool.pool;
+		views[pfn] = (struct frame_view){ .gen = 7, .state = FRAME_OWNED, .mapcount = 1 };
 		memcpy(content[pfn], fake_archive + (pfn - archive_pfn) * PAGE_SIZE, PAGE_SIZE);
 		user_pool.pool.usage++;
 	}
 	for (pfn = archive_pfn - 1; pfn; pfn--) {
-		frames[pfn].gen = 1;
+		views[pfn] = (struct frame_view){ .gen = 1, .state = FRAME_FREE };
 		free_list[free_top++] = pfn;
 	}
 }
@@ -100,7 +108,8 @@ u64 fake_user_owned(void)
 	u64 n = 0;
 
 	for (u32 pfn = 1; pfn < FAKE_FRAMES; pfn++)
-		n += frames[pfn].state == OWNED && frames[pfn].pool == &user_pool.pool && !frames[pfn].mapcount;
+		n += views[pfn].state == FRAME_OWNED && frames[pfn].pool == &user_pool.pool && !views[pfn].mapcount &&
+		     !(views[pfn].marks & FRAME_SWAPCACHE);
 	return n;
 }
 
@@ -110,11 +119,16 @@ static const char *entry_wrong(u32 slot, u64 page, const struct fake_entry *e)
 	u16 v = vma_find(&procs[slot], page);
 	const struct vma *rec = &vms->vma[v];
 
-	if (!v || rec->start > page || e->prot & ~(u32)rec->prot || frames[e->pfn].state != OWNED)
+	if (e->kind == ENTRY_TOKEN)
+		return !v || rec->start > page || !nodes[v].touched ? "token without a mapping"
+								    : fake_token_wrong(e->pfn);
+	if (!v || rec->start > page || e->prot & ~(u32)rec->prot || frames[e->pfn].v->state != FRAME_OWNED)
 		return "entry without a mapping that allows it";
 	if (slot && !nodes[v].touched)
 		return "entry in an untouched mapping";
-	if (e->prot & PROT_WRITE && rec->kind != VMA_SHARED && frames[e->pfn].mapcount != 1)
+	if (e->prot & PROT_WRITE && views[e->pfn].marks & FRAME_SWAPCACHE)
+		return "writable and in the swap cache";
+	if (e->prot & PROT_WRITE && rec->kind != VMA_SHARED && frames[e->pfn].v->mapcount != 1)
 		return "writable and shared";
 	if (rec->kind == VMA_SHARED && slot && fake_lookup(0, rec->pgoff + page - rec->start).pfn != e->pfn)
 		return "not the shadow's frame";
@@ -136,16 +150,18 @@ static u64 check_aspace(u32 slot, u32 *counts)
 		}
 		const char *wrong = entry_wrong(slot, entry_page(as, position), e);
 
-		leaves++;
-		counts[e->pfn]++;
+		if (e->kind != ENTRY_TOKEN) {
+			leaves++;
+			counts[e->pfn]++;
+		}
 		if (wrong)
 			bad++, printf("slot %u page %lx: %s\n", slot, (unsigned long)entry_page(as, position), wrong);
 	}
 	if (!as)
 		return 0;
-	if (leaves + lent != as->leaves || leaves != procs[slot].rss)
-		bad++, printf("slot %u: %lu entries, rss %lu\n", slot, (unsigned long)leaves,
-			      (unsigned long)procs[slot].rss);
+	if (leaves + lent != as->leaves)
+		bad++, printf("slot %u: %lu entries, %lu counted\n", slot, (unsigned long)(leaves + lent),
+			      (unsigned long)as->leaves);
 	return bad;
 }
 
@@ -155,7 +171,7 @@ static u64 spare_frames(void)
 	u64 n = 0;
 
 	for (u32 i = 0; i < OBJECT_FRAMES; i++)
-		n += vms->object[i].frame && frame_get(&user_pool.pool, vms->object[i].frame, OWNED);
+		n += vms->object[i].frame && frame_get(&user_pool.pool, vms->object[i].frame, FRAME_OWNED);
 	return n;
 }
 
@@ -189,8 +205,8 @@ u64 fake_check(void)
 		u32 expect = counts[pfn] + (pfn >= archive_pfn);
 
 		usage += frames[pfn].pool == &user_pool.pool;
-		if (frames[pfn].mapcount != expect)
-			bad++, printf("frame %u: mapcount %u, %u entries\n", pfn, frames[pfn].mapcount, expect);
+		if (frames[pfn].v->mapcount != expect)
+			bad++, printf("frame %u: mapcount %u, %u entries\n", pfn, frames[pfn].v->mapcount, expect);
 	}
 	usage += own_as(proc_cap(0, CAP_ASPACE)) ? own_as(proc_cap(0, CAP_ASPACE))->tables : 0;
 	if (usage != user_pool.pool.usage)
@@ -199,5 +215,5 @@ u64 fake_check(void)
 	if (fake_user_owned() != magazine.top + spare_frames())
 		bad++, printf("%lu frames are nobody's (magazine %u)\n", (unsigned long)fake_user_owned(),
 			      magazine.top);
-	return bad;
+	return bad + fake_swap_check();
 }

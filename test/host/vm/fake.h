@@ -37,7 +37,8 @@ struct fake_thread {
 };
 struct fake_thread *fake_thread(u32 slot);
 
-extern struct request fake_reply; // the last ipc_reply
+extern struct request fake_reply;         // the last ipc_reply
+extern struct request fake_answer[PROCS]; // the last to each process
 extern u32 fake_replies;
 extern u64 fake_poweroffs;
 
@@ -47,6 +48,25 @@ extern u64 fake_nomem;
 extern u64 fake_kill;
 extern jmp_buf fake_killed;
 extern u64 fake_calls;
+
+// reclaim and rmap (fake_swap.c). Frames are evicted and brought back as they do it; a disk is an array of slots.
+#define FAKE_SLOTS 2048
+void fake_swap_boot(struct server_info *info, bool on);
+extern u32 fake_meddling;  // before how many of 1000 system calls of vm reclaim does something of its own
+extern u32 fake_io_errors; // how many of 1000 reads fail
+extern u64 fake_evictions, fake_reads;
+void fake_swap_meddle(void);
+void fake_swap_run(void);     // takes requests, answers some
+void fake_swap_deliver(void); // its answers, and what vm told itself
+void fake_swap_settle(void);  // until nothing is asked or emptied any more
+u32 fake_unuse(u64 first, u64 end);
+extern u64 fake_own_bits; // that vm set on its own notification
+bool fake_evict_one(void);
+u32 fake_drop(u32 want); // out of the swap cache
+void fake_swap_recount(void);
+u64 fake_swap_check(void); // counts == tokens
+u64 fake_swap_used(void);  // slots that belong to somebody
+const char *fake_token_wrong(u64 token);
 
 u64 fake_check(void);      // violations of the kernel's own invariants and of vm's, each printed
 u64 fake_user_used(void);  // frames of the user pool, children's limits included

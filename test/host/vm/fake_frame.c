@@ -21,10 +21,17 @@ struct frame *frame_get(struct pool *pool, u64 ref, u32 state)
 {
 	u32 pfn = (u32)ref;
 
-	if (pfn >= FAKE_FRAMES || frames[pfn].gen != ref >> 32 || frames[pfn].pool != pool ||
-	    frames[pfn].state != state)
+	if (pfn >= FAKE_FRAMES || frames[pfn].v->gen != ref >> 32 || frames[pfn].pool != pool ||
+	    frames[pfn].v->state != state)
 		return NULL;
 	return &frames[pfn];
+}
+
+struct frame *frame_any(struct pool *pool, u64 ref)
+{
+	struct frame *f = frame_get(pool, ref, FRAME_OWNED);
+
+	return f ? f : frame_get(pool, ref, FRAME_EVICTING);
 }
 
 u32 pfn_of(const struct frame *f)
@@ -34,7 +41,7 @@ u32 pfn_of(const struct frame *f)
 
 frame_t fake_ref(u32 pfn)
 {
-	return (u64)frames[pfn].gen << 32 | pfn;
+	return (u64)frames[pfn].v->gen << 32 | pfn;
 }
 
 struct frame *frame_new(struct pool *pool)
@@ -44,18 +51,20 @@ struct frame *frame_new(struct pool *pool)
 	if (!free_top || !charge(pool, 1))
 		return NULL;
 	f = &frames[free_list[--free_top]];
-	f->state = OWNED;
+	f->v->state = FRAME_OWNED;
 	f->pool = pool;
 	return f;
 }
 
 void frame_release(struct frame *f)
 {
-	if (f->mapcount || f->state == FREE)
+	if (f->v->mapcount || f->v->state == FRAME_FREE)
 		abort();
 	f->pool->usage--;
-	f->gen++;
-	f->state = FREE;
+	f->v->gen++;
+	f->v->marks = 0;
+	f->v->word0 = f->v->word1 = 0;
+	f->v->state = FRAME_FREE;
 	f->pool = NULL;
 	memset(content[pfn_of(f)], 0xee, PAGE_SIZE);
 	free_list[free_top++] = pfn_of(f);
@@ -134,8 +143,10 @@ static bool tables_for(struct aspace *as, u64 page, u64 n)
 
 void entry_drop(struct aspace *as, struct fake_entry *e)
 {
-	frames[e->pfn].mapcount--;
-	as->leaves--;
+	if (e->kind != ENTRY_TOKEN) {
+		frames[e->pfn].v->mapcount--;
+		as->leaves--;
+	}
 	memset(e, 0, sizeof(*e));
 }
 
@@ -143,12 +154,17 @@ static err_t condition(struct fake_entry *e, struct frame *f, u64 flags, u64 sou
 {
 	if (flags & MAP_IF_EMPTY && e->kind)
 		return -ERR_EXIST;
-	if (flags & MAP_IF_SAME && (!e->kind || e->pfn != (u32)(source ? source : fake_ref(pfn_of(f)))))
+	if (flags & MAP_IF_TOKEN && e->kind && e->kind != ENTRY_TOKEN)
+		return -ERR_EXIST;
+	if (flags & MAP_IF_SAME &&
+	    (!e->kind || e->kind == ENTRY_TOKEN || e->pfn != (u32)(source ? source : fake_ref(pfn_of(f)))))
 		return -ERR_STALE;
-	if (flags & MAP_IF_EXCLUSIVE && !(f->mapcount == 1 && e->kind && e->pfn == pfn_of(f)))
+	if (flags & MAP_IF_EXCLUSIVE &&
+	    !(f->v->mapcount == 1 && e->kind && e->kind != ENTRY_TOKEN && e->pfn == pfn_of(f)))
 		return -ERR_BUSY;
 	/* The last mapping of the source must not vanish under a copy: its frame would be nobody's. */
-	if (flags & MAP_COPY && flags & MAP_IF_SAME && frames[(u32)source].mapcount == 1)
+	if (flags & MAP_COPY && flags & MAP_IF_SAME && frames[(u32)source].v->mapcount == 1 &&
+	    !(views[(u32)source].marks & FRAME_SWAPCACHE))
 		return -ERR_BUSY;
 	return 0;
 }
@@ -156,29 +172,38 @@ static err_t condition(struct fake_entry *e, struct frame *f, u64 flags, u64 sou
 static err_t map_entry(struct aspace *as, u64 page, struct pool *pool, u64 ref, u64 flags, u64 source, u64 word0,
 		       u64 word1)
 {
-	struct frame *f = frame_get(pool, ref, OWNED);
+	struct frame *f = frame_any(pool, ref);
 	struct fake_entry *e = entry_at(as, page, false);
+	u32 prot = flags & 7;
 	err_t err;
 
-	if (!f || (source && !frame_get(pool, source, OWNED)))
+	if (!f || (source && !frame_any(pool, source)))
 		return -ERR_STALE;
 	err = condition(e, f, flags, source);
 	if (err)
 		return err;
-	if (flags & (MAP_ZERO | MAP_COPY) && f->mapcount)
+	if (flags & (MAP_ZERO | MAP_COPY) && (f->v->mapcount || f->v->marks & FRAME_SWAPCACHE))
 		return -ERR_BUSY;
+	if (f->v->state == FRAME_EVICTING) { /* rescue */
+		f->v->state = FRAME_OWNED;
+		f->v->word0 = 0;
+	}
+	if (f->v->marks & FRAME_SWAPCACHE)
+		prot &= ~(u32)PROT_WRITE;
 	if (flags & MAP_COPY)
 		memcpy(content[pfn_of(f)], content[(u32)source], PAGE_SIZE);
-	else if (flags & MAP_ZERO || (f->dirtyful && !f->mapcount))
+	else if (flags & MAP_ZERO || (f->dirtyful && !f->v->mapcount))
 		memset(content[pfn_of(f)], 0, PAGE_SIZE);
 	f->dirtyful = false;
-	f->mapcount++;
-	f->word0 = word0;
-	f->word1 = word1;
+	f->v->mapcount++;
+	if (word0) {
+		f->v->word0 = word0;
+		f->v->word1 = word1;
+	}
 	if (e->kind)
 		entry_drop(as, e);
 	as->leaves++;
-	*e = (struct fake_entry){ .kind = ENTRY_LEAF, .prot = flags & 7, .pfn = pfn_of(f) };
+	*e = (struct fake_entry){ .kind = flags & MAP_HELD ? ENTRY_HELD : ENTRY_LEAF, .prot = prot, .pfn = pfn_of(f) };
 	return 0;
 }
 
@@ -198,7 +223,7 @@ u64 *fake_content(u32 pfn)
 
 bool fake_exclusive(u32 pfn)
 {
-	return frames[pfn].mapcount == 1;
+	return frames[pfn].v->mapcount == 1;
 }
 
 bool fake_in_fault;
@@ -235,7 +260,7 @@ err_t sys_map(cptr_t aspace, u64 va, cptr_t pool, u64 frame, u64 count, u64 prot
 	call_begin();
 	if (done)
 		*done = 0;
-	if (!as || !own_pool(pool) || !(prot & 7))
+	if (!as || !own_pool(pool) || !(prot & (7 | MAP_HELD)))
 		return -ERR_INVAL;
 	if (!tables_for(as, page_folded(aspace, va), n))
 		return -ERR_NOMEM;
@@ -261,11 +286,10 @@ err_t sys_unmap(cptr_t aspace, u64 va, u64 count, cptr_t pool, u64 flags, u64 to
 {
 	struct aspace *as = own_as(aspace);
 	struct pool *owner = own_pool(pool);
-	u64 n = 0, looked = 0, gone = 0;
+	u64 n = 0, looked = 0, gone = 0, pairs = 0;
 
 	(void)token;
 	(void)freed;
-	(void)tokens;
 	call_begin();
 	if (!as || (flags & UNMAP_FREE && !owner))
 		return -ERR_INVAL;
@@ -283,12 +307,28 @@ err_t sys_unmap(cptr_t aspace, u64 va, u64 count, cptr_t pool, u64 flags, u64 to
 		if (!e->kind)
 			continue;
 		pfn = e->pfn;
+		if (e->kind == ENTRY_TOKEN) {
+			entry_drop(as, e);
+			if (!(flags & UNMAP_TOKENS))
+				abort(); /* its count would never be right again */
+			fake_argument[2 * pairs] = pfn;
+			fake_argument[2 * pairs++ + 1] = va + n * PAGE_SIZE;
+			continue;
+		}
 		entry_drop(as, e);
 		gone++;
-		if (flags & UNMAP_FREE && frames[pfn].pool == owner && !frames[pfn].mapcount)
+		if (!(flags & UNMAP_FREE) || frames[pfn].pool != owner || frames[pfn].v->mapcount)
+			continue;
+		if (views[pfn].marks & FRAME_SWAPCACHE) {
+			fake_argument[2 * pairs] = fake_ref(pfn);
+			fake_argument[2 * pairs++ + 1] = (va + n * PAGE_SIZE) | UNMAP_FRAME;
+		} else if (!views[pfn].pins) {
 			frame_release(&frames[pfn]);
+		}
 	}
 	n = n < count ? n : count;
+	if (tokens)
+		*tokens = pairs;
 	if (done)
 		*done = n;
 	if (removed)
@@ -306,12 +346,15 @@ err_t sys_protect(cptr_t aspace, u64 va, u64 count, u64 prot, u64 *done, u64 *ch
 	for (u64 i = 0; i < n; i++) {
 		struct fake_entry *e = entry_used(as, PAGE_OF(va) + i);
 
-		if (!e)
+		if (!e || e->kind == ENTRY_TOKEN)
 			continue;
 		e->kind = prot ? ENTRY_LEAF : ENTRY_HELD;
-		e->prot = (u32)(frames[e->pfn].mapcount == 1 ? prot : prot & ~(u64)PROT_WRITE);
+		e->prot = (u32)(views[e->pfn].mapcount == 1 && !(views[e->pfn].marks & FRAME_SWAPCACHE)
+					? prot
+					: prot & ~(u64)PROT_WRITE);
 	}
-	*done = n;
+	if (done)
+		*done = n;
 	return call_end(0);
 }
 
@@ -331,7 +374,8 @@ err_t sys_scan(cptr_t aspace, u64 va, u64 count, u64 flags, u64 *done, u64 *entr
 		if (!e || !e->kind)
 			continue;
 		fake_argument[4 * n] = va + i * PAGE_SIZE + e->kind;
-		fake_argument[4 * n + 2] = fake_ref(e->pfn);
+		fake_argument[4 * n + 1] = e->prot;
+		fake_argument[4 * n + 2] = e->kind == ENTRY_TOKEN ? e->pfn : fake_ref(e->pfn);
 		n++;
 	}
 	if (done)
@@ -343,11 +387,11 @@ err_t sys_scan(cptr_t aspace, u64 va, u64 count, u64 flags, u64 *done, u64 *entr
 err_t sys_clone(cptr_t dst, u64 dva, cptr_t src, u64 sva, u64 count, u64 op, u64 *done, u64 *copied, u64 *tokens)
 {
 	struct aspace *d = own_as(dst), *s = own_as(src);
-	u64 n = count < 256 ? count : 256, i;
+	u64 n = count < 256 ? count : 256, i, pairs = 0;
 
-	(void)tokens;
+	(void)copied;
 	call_begin();
-	*done = *copied = 0;
+	*done = *tokens = 0;
 	if (!d || !s)
 		return -ERR_INVAL;
 	for (i = 0; i < n; i++, *done = i) {
@@ -360,12 +404,22 @@ err_t sys_clone(cptr_t dst, u64 dva, cptr_t src, u64 sva, u64 count, u64 op, u64
 		to = entry_at(d, PAGE_OF(dva) + i, false);
 		if (to->kind)
 			return -ERR_EXIST;
+		if (e->kind == ENTRY_TOKEN) {
+			*to = *e;
+			fake_argument[2 * pairs] = e->pfn;
+			fake_argument[2 * pairs++ + 1] = sva + i * PAGE_SIZE;
+			*tokens = pairs;
+			if (op == CLONE_MOVE)
+				entry_drop(s, e);
+			continue;
+		}
+		if (op == CLONE_COW && views[e->pfn].pins)
+			return -ERR_BUSY;
 		if (op == CLONE_COW)
 			e->prot &= ~(u32)PROT_WRITE;
 		*to = *e;
-		frames[e->pfn].mapcount++;
+		frames[e->pfn].v->mapcount++;
 		d->leaves++;
-		(*copied)++;
 		if (op == CLONE_MOVE)
 			entry_drop(s, e);
 	}
@@ -402,14 +456,14 @@ err_t sys_frame_alloc(cptr_t pool, u64 order, u64 count, u64 flags, u64 *done, u
 
 err_t sys_frame_free(cptr_t pool, u64 count, u64 frame, u64 flags, u64 *done)
 {
-	struct frame *f = frame_get(own_pool(pool), frame, OWNED);
+	struct frame *f = frame_get(own_pool(pool), frame, FRAME_OWNED);
 
 	(void)flags;
 	(void)done;
 	call_begin();
 	if (count || !f)
 		return -ERR_STALE;
-	if (f->mapcount)
+	if (f->v->mapcount)
 		return -ERR_BUSY;
 	frame_release(f);
 	return call_end(0);
@@ -417,18 +471,32 @@ err_t sys_frame_free(cptr_t pool, u64 count, u64 frame, u64 flags, u64 *done)
 
 err_t sys_frame_mark(cptr_t pool, u64 frame, u64 op, u64 a, u64 b, u64 *r0, u64 *r1, u64 *r2, u64 *r3)
 {
-	struct frame *f = frame_get(own_pool(pool), frame, OWNED);
+	struct frame *f;
 
-	(void)a;
-	(void)b;
 	(void)r0;
 	(void)r2;
 	(void)r3;
 	call_begin();
-	if (op != MARK_STAT)
-		abort();
+	f = frame_any(own_pool(pool), frame);
 	if (!f)
 		return -ERR_STALE;
-	*r1 = f->mapcount;
+	switch (op) {
+	case MARK_STAT:
+		*r1 = f->v->mapcount;
+		break;
+	case MARK_WORDS:
+		if (f->v->state == FRAME_EVICTING)
+			return -ERR_BUSY;
+		f->v->word0 = a;
+		f->v->word1 = b;
+		break;
+	case MARK_SWAPCACHE_CLEAR:
+		if (f->v->state == FRAME_EVICTING)
+			return -ERR_BUSY;
+		f->v->marks &= (u8)~FRAME_SWAPCACHE;
+		break;
+	default:
+		abort();
+	}
 	return call_end(0);
 }

@@ -4,17 +4,14 @@
 
 #include "fake.h"
 
-enum { FREE, OWNED, OBJECT, TABLE };
+#include <pager/frames.h>
 
 struct frame {
-	u32 gen;
-	u8 state;
-	bool dirtyful; // content may not be shown (LAZY)
+	struct frame_view *v; // what vm may look at
+	bool dirtyful;        // content may not be shown (LAZY)
 	struct pool *pool;
-	u32 mapcount;
 	u32 type, size;
 	void *object[64];
-	u64 word0, word1;
 };
 
 struct pool {
@@ -66,6 +63,8 @@ struct object { // bookkeeping of one kernel object
 };
 
 extern struct frame frames[FAKE_FRAMES];
+extern struct frame_view views[FAKE_FRAMES];
+extern struct object user_pool;
 extern u64 content[FAKE_FRAMES][PAGE_SIZE / 8];
 extern u32 free_list[FAKE_FRAMES], free_top;
 extern struct object own_table;
@@ -78,6 +77,9 @@ err_t call_end(err_t err);
 // fake_frame.c
 bool charge(struct pool *pool, u64 n);
 struct frame *frame_get(struct pool *pool, u64 ref, u32 state);
+struct frame *frame_any(struct pool *pool, u64 ref); // OWNED or EVICTING
+struct frame *frame_new(struct pool *pool);
+void frame_release(struct frame *f);
 u32 pfn_of(const struct frame *f);
 struct fake_entry *entry_at(struct aspace *as, u64 page, bool make);
 struct fake_entry *entry_used(struct aspace *as, u64 page);

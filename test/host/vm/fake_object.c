@@ -59,7 +59,7 @@ static void slot_put(struct object *o)
 	for (u32 i = 0; i < 64; i++)
 		any |= f->object[i] != NULL;
 	if (!any)
-		f->state = OWNED;
+		f->v->state = FRAME_OWNED;
 }
 
 static void table_destroy(struct table *t)
@@ -142,7 +142,7 @@ err_t sys_object_create(cptr_t pool, u64 frame, u64 slot, u64 type, cptr_t dst, 
 {
 	struct pool *home = own_pool(pool);
 	struct object *t = own(dst, TYPE_CAPTABLE), *o;
-	struct frame *f = frame_get(home, frame, OWNED);
+	struct frame *f = frame_get(home, frame, FRAME_OWNED);
 	bool fresh = f != NULL;
 	err_t err;
 
@@ -152,10 +152,10 @@ err_t sys_object_create(cptr_t pool, u64 frame, u64 slot, u64 type, cptr_t dst, 
 	if (nomem())
 		return -ERR_NOMEM;
 	if (!f)
-		f = frame_get(home, frame, OBJECT);
+		f = frame_get(home, frame, FRAME_OBJECT);
 	if (!f)
 		return -ERR_STALE;
-	if (f->mapcount)
+	if (f->v->mapcount)
 		return -ERR_BUSY;
 	if (!fresh && f->type != type)
 		return -ERR_INVAL;
@@ -168,7 +168,7 @@ err_t sys_object_create(cptr_t pool, u64 frame, u64 slot, u64 type, cptr_t dst, 
 		free(o);
 		return err;
 	}
-	f->state = OBJECT;
+	f->v->state = FRAME_OBJECT;
 	f->type = (u32)type;
 	f->object[slot] = o;
 	if (type != TYPE_CAPLEAF)
@@ -283,7 +283,6 @@ err_t sys_aspace_ctl(cptr_t aspace, u64 op, u64 a, u64 b, u64 c, u64 d, u64 e, u
 	(void)b;
 	(void)e;
 	(void)f;
-	(void)r1;
 	(void)r3;
 	call_begin();
 	if (!as)
@@ -295,6 +294,12 @@ err_t sys_aspace_ctl(cptr_t aspace, u64 op, u64 a, u64 b, u64 c, u64 d, u64 e, u
 		as->window_end[a] = c;
 		break;
 	case ASOP_OBSERVE:
+		if (aspace == SLOT_SELF_ASPACE) {
+			*r0 = (u64)views;
+			*r1 = 0;
+			*r2 = FAKE_FRAMES;
+			break;
+		}
 		as->observed = 0x3fc0000000;
 		if (r0)
 			*r0 = as->observed;
@@ -393,6 +398,8 @@ err_t sys_system(cptr_t system, u64 op, u64 a, u64 b, u64 c, u64 *r0, u64 *r1, u
 err_t ipc_notify(cptr_t notification, u64 bits)
 {
 	call_begin();
+	if (notification == SLOT_SELF_NOTIFY)
+		fake_own_bits |= bits;
 	return own(notification, TYPE_NOTIFICATION) && bits ? 0 : -ERR_BADCAP;
 }
 
@@ -401,6 +408,7 @@ err_t ipc_reply(cptr_t endpoint, const struct request *rq)
 	(void)endpoint;
 	call_begin();
 	fake_reply = *rq;
+	fake_answer[(u32)rq->reply % PROCS] = *rq;
 	fake_replies++;
 	return call_end(0);
 }

@@ -50,9 +50,9 @@ static void pages_map(u64 badge)
 		p->parent->children++;
 		p->limit++;
 		pfn = free_list[--free_top];
-		frames[pfn].state = OWNED;
+		views[pfn].state = FRAME_OWNED;
 		frames[pfn].pool = p;
-		frames[pfn].mapcount = 1;
+		views[pfn].mapcount = 1;
 		p->usage++;
 		*e = (struct fake_entry){ .kind = ENTRY_LEAF, .prot = PROT_READ | PROT_WRITE, .pfn = pfn };
 		as->aspace.leaves++;

@@ -2,7 +2,7 @@
 // The model's machinery: requests, faults, trouble.
 #include "model.h"
 
-#include "../../../user/pager/vm/fault.h"
+#include "../../../user/pager/vm/swap.h"
 #include "../../../user/pager/vm/request.h"
 
 #include <stdarg.h>
@@ -22,12 +22,8 @@ u64 rnd(u64 n)
 	return rng % n;
 }
 
-u64 levels, high_area;
-
-u64 user_end(void)
-{
-	return 1ul << (PAGE_SHIFT + 9 * levels - 1);
-}
+u64 high_area;
+struct server_info info;
 
 u64 page_at(u32 index)
 {
@@ -105,7 +101,8 @@ void restart(void)
 	memset(procs, 0, sizeof(procs));
 	memset(nodes, 0, sizeof(nodes));
 	memset(&magazine, 0, sizeof(magazine));
-	check(vm_open(segment, user_end(), levels) == STATE_KEPT);
+	check(vm_open(segment, &info) == STATE_KEPT);
+	fake_swap_recount();
 }
 
 void buried(void)
@@ -117,6 +114,28 @@ void buried(void)
 				 vms->proc[badge_slot(m->badge)].state != PROC_RUN))
 			m->alive = false;
 	}
+}
+
+// Does an answer come to what vm has parked? Then it is there when this returns.
+static bool answered_later(const struct request *asked)
+{
+	u64 label = asked->label;
+	u32 slot = badge_slot(asked->badge);
+
+	if (label != OP_VM_FORK && label != OP_VM_EXEC && label != OP_VM_MREMAP && label != OP_VM_MLOCK &&
+	    label != OP_PAGER_FAULT)
+		return false;
+	for (u32 i = 0; i < 10000; i++) {
+		fake_swap_run();
+		fake_swap_deliver();
+		if (fake_answer[slot].reply == asked->reply)
+			return true;
+		if (!badge_alive(asked->badge))
+			return false;
+		if (label == OP_VM_EXEC && fake_thread(slot)->starts > asked->flow)
+			return false;
+	}
+	panic("pid %lu is never answered", (unsigned long)(asked->badge >> 16));
 }
 
 // Serve a request as the shell does; when vm is killed in it, a successor gets it again.
@@ -140,7 +159,10 @@ err_t serve(struct request *rq)
 			return PARKED;
 		check(!badge_slot(rq->badge) || fake_thread(badge_slot(rq->badge))->running);
 	}
+	fake_answer[badge_slot(asked.badge)].reply = 0;
 	vm_request(rq);
+	if (!rq->reply && answered_later(&asked))
+		*rq = fake_answer[badge_slot(asked.badge)];
 	fake_kill = fake_nomem = 0;
 	buried();
 	return rq->reply ? (err_t)rq->label : PARKED;
@@ -174,12 +196,19 @@ bool fault_serve(struct model *m, struct request *rq)
 		buried();
 		return m->alive;
 	}
+	fake_answer[badge_slot(rq->badge)].reply = 0;
 	plan = fault_plan(rq, &map);
-	if (plan == FAULT_MAP) {
+	if (plan == FAULT_MAP || plan == FAULT_TOKEN) {
+		struct fault f = { .badge = rq->badge, .addr = rq->w[0], .reply = rq->reply };
+
 		err = fake_reply_map(badge_slot(rq->badge), rq->w[0] & -PAGE_SIZE, &map);
 		if (err)
-			plan = fault_refused(rq->badge, rq->w[0], &map, err);
+			plan = fault_refused(&f, &map, err);
+		else if (plan == FAULT_TOKEN)
+			token_put(rq->w[3]);
 	}
+	if (plan == FAULT_PARKED)
+		(void)answered_later(rq);
 	fake_kill = fake_nomem = 0;
 	buried();
 	return plan != FAULT_ENDED && m->alive;
@@ -188,8 +217,9 @@ bool fault_serve(struct model *m, struct request *rq)
 bool fault(struct model *m, u64 page, u64 access)
 {
 	struct fake_entry e = fake_lookup(badge_slot(m->badge), page);
-	u64 old = e.kind | (u64)e.prot << 8 | (u64)(e.kind && fake_exclusive(e.pfn)) << 16;
-	struct request rq = ask(m, OP_PAGER_FAULT, ADDRESS_OF(page), access, old, e.kind ? fake_ref(e.pfn) : 0, 1,
+	bool leaf = e.kind && e.kind != ENTRY_TOKEN;
+	u64 old = e.kind | (u64)e.prot << 8 | (u64)(leaf && fake_exclusive(e.pfn)) << 16;
+	struct request rq = ask(m, OP_PAGER_FAULT, ADDRESS_OF(page), access, old, leaf ? fake_ref(e.pfn) : e.pfn, 1,
 				0x1234);
 	bool alive;
 
@@ -206,7 +236,13 @@ bool touch(struct model *m, u64 page, u64 access)
 
 		if (allowed(&e, access))
 			return true;
-		check(tries < 20);
+		if (tries >= 200) {
+			u16 i = vma_find(badge_proc(m->badge), page);
+
+			panic("pid %u page 0x%lx: kind %u, prot %u, access %lu; entry kind %u, prot %u, %u", m->pid,
+			      (unsigned long)page, (u32)vms->vma[i].kind, (u32)vms->vma[i].prot, (unsigned long)access,
+			      e.kind, e.prot, e.pfn);
+		}
 		if (!fault(m, page, access))
 			return false;
 	}

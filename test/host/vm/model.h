@@ -45,16 +45,16 @@ struct model {
 
 extern u64 seed, rng;
 extern bool verbose;
-extern u64 levels, high_area; // paging mode; first page of the upper piece
+extern u64 high_area; // first page of the upper piece
 extern u64 segment[(sizeof(struct vm_state) + 7) / 8];
 extern struct model models[MODELS];
 extern u64 survived; // kills of vm that it came back from
 
 u64 rnd(u64 n);
-u64 user_end(void);
-u64 page_at(u32 index); // of the model's pages
-u32 index_of(u64 page); // AREA: out of the model's sight
-u32 place(u32 n);       // a random index from where n pages lie side by side
+extern struct server_info info; // what vm is started with
+u64 page_at(u32 index);         // of the model's pages
+u32 index_of(u64 page);         // AREA: out of the model's sight
+u32 place(u32 n);               // a random index from where n pages lie side by side
 struct request ask(struct model *m, u64 label, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 struct request request_of(struct model *m, u64 label);
 void restart(void);                  // vm is killed and a successor opens the segment

@@ -10,10 +10,11 @@
  *	-> BUILDING: new mappings, argument block to the top of the stack
  *	-> STARTING: thread stopped, started anew
  *
- * From REPLACING on only memory for page tables can be missing; then the process ends like any other that does not fit.
- * The phases are written down as results of the call, so that a successor goes on where it must.
+ * From REPLACING on only memory for page tables and tails can be missing: then the call waits for it, and when there is
+ *none the process ends like any other that does not fit. The phases are written down as results of the call, so that a
+ *successor goes on where it must.
  */
-#include "vm.h"
+#include "swap.h"
 
 #include <abi/abi_names.h>
 #include <base/log.h>
@@ -114,7 +115,7 @@ static err_t args_check(const struct proc *p, struct exec *x, u64 args, u64 page
 		u16 i = vma_find(p, page);
 
 		/* Shared pages cannot leave the shadow, and archive pages nobody has written hold no arguments. */
-		if (!i || vms->vma[i].start > page || vms->vma[i].kind != VMA_ANON)
+		if (!i || vmas[i].start > page || vmas[i].kind != VMA_ANON)
 			return -ERR_FAULT;
 	}
 	x->pages = pages;
@@ -152,19 +153,37 @@ static err_t segment_map(struct proc *p, const struct exec *x, u32 i)
 static err_t page_place(struct proc *p, u64 page, frame_t *frame)
 {
 	u16 i = vma_find(p, page);
-	const struct vma *v = &vms->vma[i];
+	const struct vma *v = &vmas[i];
 	err_t err;
 
-	nodes[i].touched = true;
+	vma_touch(i);
 	do {
 		err = sys_map(proc_cap(proc_slot(p), CAP_ASPACE), ADDRESS_OF(page), SLOT_CLIENT_POOL, *frame, 1,
 			      v->prot | MAP_IF_EMPTY, 0, vma_word0(v), vma_word1(v, page), NULL);
 	} while (err == -ERR_NOMEM && !pool_grow(p));
-	if (!err) {
+	if (!err)
 		*frame = 0;
-		p->rss++;
-	}
 	return err;
+}
+
+// The argument pages are the stack's now: under their old names rmap would not find them.
+static void args_rename(struct proc *p, const struct exec *x)
+{
+	u64 first = STACK_END - x->pages, entries = 0, frame[ARGUMENT_PAGES][2];
+	const struct vma *v = &vmas[vma_find(p, first)];
+
+	if (!rmap_share ||
+	    sys_scan(proc_cap(proc_slot(p), CAP_ASPACE), ADDRESS_OF(first), x->pages, SCAN_LIST, NULL, &entries))
+		return;
+	for (u64 i = 0; i < entries; i++) {
+		frame[i][0] = PAGE_OF(server_argument()[4 * i]);
+		frame[i][1] = (server_argument()[4 * i] & (PAGE_SIZE - 1)) == ENTRY_LEAF ? server_argument()[4 * i + 2]
+											 : 0;
+	}
+	for (u64 i = 0; i < entries; i++) /* one in the swap cache keeps its words, which say the slot */
+		if (frame[i][1] && !frame_cached(frame[i][1]))
+			(void)sys_frame_mark(SLOT_CLIENT_POOL, frame[i][1], MARK_WORDS, vma_word0(v),
+					     vma_word1(v, frame[i][0]), NULL, NULL, NULL, NULL);
 }
 
 static err_t image_map(struct proc *p, struct exec *x)
@@ -186,9 +205,11 @@ static err_t image_map(struct proc *p, struct exec *x)
 		if (!err && x->tail[i])
 			err = page_place(p, x->elf.segment[i].file_end - 1, &x->tail[i]);
 	}
-	nodes[vma_find(p, STACK_END - 1)].touched = true;
+	vma_touch(vma_find(p, STACK_END - 1));
 	if (!err && x->pages)
 		err = entries_clone(p, STACK_END - x->pages, p, x->staging, x->pages, CLONE_MOVE);
+	if (!err && x->pages)
+		args_rename(p, x);
 	if (!err && x->stack)
 		err = page_place(p, STACK_END - 1, &x->stack);
 	return err;
@@ -278,6 +299,19 @@ static err_t exec_prepare(const struct request *rq, struct proc *p, struct exec 
 	return err;
 }
 
+// There is no way back. While memory may still come the call waits, to go on from here; else the process ends.
+static err_t exec_stuck(struct proc *p, struct exec *x, err_t err)
+{
+	tails_return(x);
+	if (err == -ERR_NOMEM && memory_short && wait_call_possible())
+		return err;
+	log_line("vm: %s (pid %u) killed: no memory for its new image (%s)", proc_name(p), proc_record(p)->pid,
+		 err_name(err));
+	entries_unmap(p, x->staging, x->pages, UNMAP_FREE);
+	proc_end(p, KILL_OOM);
+	return PARKED;
+}
+
 static err_t exec_replace(const struct request *rq, struct proc *p, struct exec *x, u64 name0, u64 name1)
 {
 	err_t err;
@@ -285,8 +319,7 @@ static err_t exec_replace(const struct request *rq, struct proc *p, struct exec 
 	phase_set(rq, RESULT_REPLACING, x->staging, 0);
 	attach_exec(p);
 	while (p->first)
-		(void)region_unmap(p, vms->vma[p->first].start,
-				   vms->vma[p->first].end); /* whole VMAs: nothing to split */
+		(void)region_unmap(p, vmas[p->first].start, vmas[p->first].end); /* whole VMAs: nothing to split */
 	phase_set(rq, RESULT_BUILDING, x->staging, 0);
 	record_image(p, x, name0, name1);
 	err = image_map(p, x);
@@ -295,20 +328,15 @@ static err_t exec_replace(const struct request *rq, struct proc *p, struct exec 
 		phase_set(rq, RESULT_STARTING, x->elf.entry, x->sp);
 		err = image_restart(p, x->elf.entry, x->sp);
 	}
-	if (err) {
-		log_line("vm: %s (pid %u) killed: no memory for its new image (%s)", proc_name(p), proc_record(p)->pid,
-			 err_name(err));
-		entries_unmap(p, x->staging, x->pages, UNMAP_FREE);
-		tails_return(x);
-		proc_end(p, KILL_OOM);
-		return PARKED;
-	}
+	if (err)
+		return exec_stuck(p, x, err);
 	p->seq_next = 0;
 	stats[VMSTAT_EXECS]++;
 	return PARKED; /* the call it was made from is gone with the old image */
 }
 
-// Past the point of no return: what a predecessor had in hand is made again, what it had built is taken down.
+// Past the point of no return, in a second attempt or after a predecessor: what was in hand is made again, what was
+// built is taken down.
 static err_t exec_resume(struct proc *p, struct exec *x, s64 phase)
 {
 	err_t err = 0;
@@ -337,8 +365,8 @@ err_t vm_op_exec(struct request *rq, u64 image, u64 size, u64 args, u64 pages, u
 		err = args_check(p, &x, args, pages, sp, phase >= RESULT_REPLACING);
 	if (!err && phase < RESULT_REPLACING)
 		err = exec_prepare(rq, p, &x);
-	else if (!err)
-		err = exec_resume(p, &x, phase);
+	else if (!err && (err = exec_resume(p, &x, phase)))
+		return exec_stuck(p, &x, err);
 	return err ? err : exec_replace(rq, p, &x, name0, name1);
 }
 

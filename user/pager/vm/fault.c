@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The less common faults, and what is done when the kernel refuses a mapping. The table of decisions is in fault.h.
-#include "fault.h"
+#include "swap.h"
 
 #include <abi/abi_names.h>
 #include <base/log.h>
@@ -12,13 +12,17 @@ static bool is_archive(frame_t frame)
 	return frame - vms->globals.archive < vms->globals.archive_pages;
 }
 
-// At least one frame in the magazine; ends processes until there is one. false: the faulting process itself had to go.
-static bool frame_ready(struct proc *p, u32 want)
+// No frame, or no table: reclaim finds some, or there is none and somebody has to go.
+static enum fault_plan memory_need(struct proc *p, const struct fault *f, u32 want)
 {
-	while (magazine_refill(want))
-		if (!oom_kill(p))
-			return false;
-	return true;
+	if (wait_memory(p, f, want))
+		return FAULT_PARKED;
+	return oom_kill(p) ? FAULT_RETRY : FAULT_ENDED;
+}
+
+enum fault_plan frame_need(struct proc *p, const struct fault *f, u32 want)
+{
+	return magazine_refill(want) ? memory_need(p, f, want) : FAULT_MAP;
 }
 
 static enum fault_plan fault_bad(struct proc *p, const struct fault *f, const char *why)
@@ -59,17 +63,18 @@ static u32 around(const struct proc *p, const struct vma *v, u64 page)
  * First write to an anonymous page. The run may meet a page that is there already; then the kernel maps up to it and
  * says EXIST, and fault_refused sorts it out.
  */
-static enum fault_plan anon_write(struct proc *p, const struct vma *v, u64 page, struct map_reply *map)
+static enum fault_plan anon_write(struct proc *p, const struct vma *v, u64 page, const struct fault *f,
+				  struct map_reply *map)
 {
 	u32 run = around(p, v, page);
+	enum fault_plan plan = frame_need(p, f, run);
 
-	if (!frame_ready(p, run))
-		return FAULT_ENDED;
+	if (plan != FAULT_MAP)
+		return plan;
 	if (run > magazine.top)
 		run = magazine.top;
 	p->seq_next = page + run;
 	p->seq_run = run;
-	p->rss += run;
 	stats[VMSTAT_ANON] += run;
 	stats[VMSTAT_AROUND] += run - 1;
 	(void)fault_map(map, v, page, v->prot | MAP_ZERO | MAP_IF_EMPTY, magazine_take());
@@ -101,7 +106,7 @@ static enum fault_plan zero_read(const struct vma *v, u64 condition, struct map_
 
 // Archive pages: the faulting one first (so that every fault makes progress), then those that follow it in an aligned
 // block.
-static enum fault_plan file_read(struct proc *p, const struct vma *v, u64 page, struct map_reply *map)
+static enum fault_plan file_read(const struct vma *v, u64 page, struct map_reply *map)
 {
 	u64 end = (page / AROUND_MAX + 1) * AROUND_MAX;
 	u64 *pairs = server_argument();
@@ -116,47 +121,84 @@ static enum fault_plan file_read(struct proc *p, const struct vma *v, u64 page, 
 		pairs[2 * i + 1] = i;
 	}
 	map->count = run > 1 ? run : 0;
-	p->rss += run;
 	stats[VMSTAT_FILE] += run;
 	return FAULT_MAP;
 }
 
-static enum fault_plan copy(struct proc *p, const struct vma *v, u64 page, frame_t source, u64 condition,
-			    struct map_reply *map)
+static enum fault_plan copy(struct proc *p, const struct vma *v, u64 page, const struct fault *f, frame_t source,
+			    u64 condition, struct map_reply *map)
 {
-	if (!frame_ready(p, 1))
-		return FAULT_ENDED;
+	enum fault_plan plan = frame_need(p, f, 1);
+
+	if (plan != FAULT_MAP)
+		return plan;
 	stats[VMSTAT_COW_COPY]++;
 	(void)fault_map(map, v, page, v->prot | MAP_COPY | MAP_TOUCH | condition, magazine_take());
 	map->source = source;
 	return FAULT_MAP;
 }
 
-static enum fault_plan shared_fault(struct proc *p, const struct vma *v, u64 page, struct map_reply *map)
+// The process' own entry is empty: what counts is the shadow's.
+static enum fault_plan shared_fault(struct proc *p, const struct vma *v, u64 page, const struct fault *f,
+				    struct map_reply *map)
 {
 	frame_t frame;
+	err_t err = shared_frame(v, page, &frame);
 
-	while (shared_frame(v, page, &frame))
-		if (!oom_kill(p))
-			return FAULT_ENDED;
-	p->rss++;
-	return fault_map(map, v, page, v->prot | MAP_IF_EMPTY, frame);
+	if (!err)
+		err = f->access == ACCESS_WRITE && !shared_write(v, page, frame) ? -ERR_BUSY : shared_map(p, v, page);
+	if (err == -ERR_AGAIN)
+		return wait_page(p, f, page_missing) ? FAULT_PARKED : FAULT_RETRY;
+	if (err)
+		return err == -ERR_NOMEM ? memory_need(p, f, 1) : FAULT_RETRY;
+	(void)fault_map(map, v, page, v->prot | MAP_IF_SAME, frame);
+	map->source = frame;
+	if (frame_cached(frame))
+		map->word0 = 0; /* it keeps its words, which say the slot */
+	return FAULT_MAP;
 }
 
-static enum fault_plan fault_empty(struct proc *p, const struct vma *v, u64 page, u64 access, struct map_reply *map)
+static enum fault_plan fault_empty(struct proc *p, const struct vma *v, u64 page, const struct fault *f,
+				   struct map_reply *map)
 {
 	if (v->kind == VMA_SHARED)
-		return shared_fault(p, v, page, map);
-	if (v->kind == VMA_ANON && access == ACCESS_WRITE)
-		return anon_write(p, v, page, map);
-	if (v->kind == VMA_ANON) {
-		p->rss++;
+		return shared_fault(p, v, page, f, map);
+	if (v->kind == VMA_ANON && f->access == ACCESS_WRITE)
+		return anon_write(p, v, page, f, map);
+	if (v->kind == VMA_ANON)
 		return zero_read(v, MAP_IF_EMPTY, map);
-	}
-	if (access != ACCESS_WRITE)
-		return file_read(p, v, page, map);
-	p->rss++;
-	return copy(p, v, page, archive_frame(vma_word1(v, page)), MAP_IF_EMPTY, map);
+	if (f->access != ACCESS_WRITE)
+		return file_read(v, page, map);
+	return copy(p, v, page, f, archive_frame(vma_word1(v, page)), MAP_IF_EMPTY, map);
+}
+
+static enum fault_plan zero_present(struct proc *p, const struct vma *v, u64 page, const struct fault *f,
+				    struct map_reply *map)
+{
+	enum fault_plan plan;
+
+	if (f->access != ACCESS_WRITE)
+		return zero_read(v, MAP_IF_SAME, map);
+	plan = frame_need(p, f, 1);
+	if (plan != FAULT_MAP)
+		return plan;
+	/* Zeroing is cheaper than copying zeroes. */
+	stats[VMSTAT_ANON]++;
+	(void)fault_map(map, v, page, v->prot | MAP_ZERO | MAP_IF_SAME | MAP_TOUCH, magazine_take());
+	map->source = f->what;
+	return FAULT_MAP;
+}
+
+static enum fault_plan fault_token(struct proc *p, const struct vma *v, u64 page, const struct fault *f,
+				   struct map_reply *map)
+{
+	/* Not a slot: this is REVOKED, an eviction by another holder of the pool. */
+	if (!swap_there() || !swap_slot_valid(&swap, f->what))
+		return fault_bad(p, f, "the page was taken away");
+	if (v->kind != VMA_SHARED)
+		return swap_fault(p, v, page, f, map);
+	entries_unmap(p, page, 1, 0);
+	return shared_fault(p, v, page, f, map);
 }
 
 // There is a page. It lacks the permission because it is shared copy-on-write, or because mprotect could not grant it.
@@ -165,18 +207,14 @@ static enum fault_plan fault_present(struct proc *p, const struct vma *v, u64 pa
 {
 	bool exclusive = f->old >> 16 & 1;
 
-	if (f->what == vms->globals.zero && f->access != ACCESS_WRITE)
-		return zero_read(v, MAP_IF_SAME, map);
-	if (f->what == vms->globals.zero) {
-		/* Zeroing is cheaper than copying zeroes. */
-		if (!frame_ready(p, 1))
-			return FAULT_ENDED;
-		stats[VMSTAT_ANON]++;
-		(void)fault_map(map, v, page, v->prot | MAP_ZERO | MAP_IF_SAME | MAP_TOUCH, magazine_take());
-		map->source = f->what;
-		return FAULT_MAP;
+	if (f->what == vms->globals.zero)
+		return zero_present(p, v, page, f, map);
+	if (f->access == ACCESS_WRITE && v->kind == VMA_SHARED && frame_cached(f->what)) {
+		shared_write(v, page, f->what); /* this entry may have gone for it: the next fault sees what is there */
+		return FAULT_RETRY;
 	}
-	if (v->kind == VMA_SHARED || (f->access == ACCESS_WRITE && exclusive && !is_archive(f->what))) {
+	if (v->kind == VMA_SHARED || (f->access == ACCESS_WRITE && exclusive && !is_archive(f->what) &&
+				      (!frame_cached(f->what) || swap_leave(f->what)))) {
 		stats[VMSTAT_COW_REUSE]++;
 		(void)fault_map(map, v, page, v->prot | MAP_IF_SAME | (v->kind == VMA_SHARED ? 0 : MAP_IF_EXCLUSIVE),
 				f->what);
@@ -184,7 +222,7 @@ static enum fault_plan fault_present(struct proc *p, const struct vma *v, u64 pa
 		return FAULT_MAP;
 	}
 	if (f->access == ACCESS_WRITE)
-		return copy(p, v, page, f->what, MAP_IF_SAME, map);
+		return copy(p, v, page, f, f->what, MAP_IF_SAME, map);
 	(void)fault_map(map, v, page, (v->prot & ~(u64)PROT_WRITE) | MAP_IF_SAME, f->what);
 	map->source = f->what;
 	return FAULT_MAP;
@@ -198,37 +236,28 @@ enum fault_plan fault_slow(const struct fault *f, struct map_reply *map)
 	struct proc *p = badge_proc(f->badge);
 	u64 page = PAGE_OF(f->addr);
 	u16 i = vma_find(p, page);
-	const struct vma *v = &vms->vma[i];
+	const struct vma *v = &vmas[i];
 
 	if (!i || v->start > page)
 		return fault_bad(p, f, "nothing is mapped there");
 	p->hint = i;
-	nodes[i].touched = true;
+	vma_touch(i);
 	if (f->access > ACCESS_EXEC || !(v->prot & needed[f->access]))
 		return fault_bad(p, f, "the mapping forbids it");
 	switch (f->old & 0xff) {
 	case ENTRY_EMPTY:
-		return fault_empty(p, v, page, f->access, map);
+		return fault_empty(p, v, page, f, map);
 	case ENTRY_LEAF:
 	case ENTRY_HELD:
 		return fault_present(p, v, page, f, map);
 	default:
-		/* vm writes no tokens: this is REVOKED, an eviction by another holder of the pool. */
-		return fault_bad(p, f, "the page was taken away");
+		return fault_token(p, v, page, f, map);
 	}
-}
-
-static bool frame_unmapped(frame_t frame)
-{
-	u64 counts = 0;
-	err_t err = sys_frame_mark(SLOT_CLIENT_POOL, frame, MARK_STAT, 0, 0, NULL, &counts, NULL, NULL);
-
-	return !err && !(u32)counts;
 }
 
 // Frames of the refused mapping go back to the magazine, except those that were mapped before the kernel met the one it
 // refused.
-static void give_back(struct proc *p, const struct map_reply *map)
+static void give_back(const struct map_reply *map)
 {
 	bool prepared = map->prot & (MAP_ZERO | MAP_COPY);
 	frame_t frames[AROUND_MAX];
@@ -238,21 +267,20 @@ static void give_back(struct proc *p, const struct map_reply *map)
 	for (u32 i = 0; i < n && map->count > 1; i++)
 		frames[i] = server_argument()[2 * i];
 	while (prepared && n--)
-		if (frame_unmapped(frames[n]))
+		if (frame_unused(frames[n]))
 			magazine_return(frames[n]);
-	/* Counted ahead; how many entries were written before the refusal is not told, so ask. */
-	if (map->prot & MAP_IF_EMPTY)
-		rss_count(p);
 }
 
 /*
  * The same address refused again and again is a disagreement between vm and kernel that no retry mends. Cheap insurance
  * against a program that would spin for ever.
  */
-#define REFUSALS_MAX 64
+#define REFUSALS_MAX   64
+#define REFUSALS_APART 1024 // so many faults later it is another story
 static struct {
 	u64 reply;
 	u64 page;
+	u64 faults;
 	u32 times;
 } refusals[PROCS];
 
@@ -260,29 +288,29 @@ static bool refused_too_often(const struct proc *p, u64 page)
 {
 	u32 slot = proc_slot(p);
 
-	if (refusals[slot].page != page || refusals[slot].reply != p->badge) {
+	if (refusals[slot].page != page || refusals[slot].reply != p->badge ||
+	    stats[VMSTAT_FAULTS] - refusals[slot].faults > REFUSALS_APART) {
 		refusals[slot].page = page;
 		refusals[slot].reply = p->badge;
 		refusals[slot].times = 0;
 	}
+	refusals[slot].faults = stats[VMSTAT_FAULTS];
 	return ++refusals[slot].times > REFUSALS_MAX;
 }
 
-enum fault_plan fault_refused(u64 badge, u64 addr, const struct map_reply *map, err_t err)
+enum fault_plan fault_refused(const struct fault *f, const struct map_reply *map, err_t err)
 {
-	struct proc *p = badge_proc(badge);
+	struct proc *p = badge_proc(f->badge);
 
-	give_back(p, map);
+	give_back(map);
 	if (err == -ERR_NOMEM) {
 		/* Tables: the process' pool, then the pool of all. */
-		if (pool_grow(p) && !oom_kill(p))
-			return FAULT_ENDED;
-		return FAULT_RETRY;
+		return pool_grow(p) ? memory_need(p, f, TABLE_FRAMES) : FAULT_RETRY;
 	}
-	if ((err == -ERR_EXIST || err == -ERR_STALE || err == -ERR_BUSY) && !refused_too_often(p, PAGE_OF(addr)))
+	if ((err == -ERR_EXIST || err == -ERR_STALE || err == -ERR_BUSY) && !refused_too_often(p, PAGE_OF(f->addr)))
 		return FAULT_RETRY;
 	log_line("vm: %s (pid %u) killed: the kernel refuses to map 0x%lx: %s", proc_name(p), proc_record(p)->pid,
-		 (unsigned long)addr, err_name(err));
+		 (unsigned long)f->addr, err_name(err));
 	proc_end(p, KILL_SEGV);
 	return FAULT_ENDED;
 }

@@ -7,6 +7,7 @@
  *	EMPTY, SHARED  the shadow's frame
  *	present        read: the same frame again
  *	               write: ours alone: writable; the zero page: zeroed frame; else: copy
+ *	token          what is in swap (swap.c)
  *	no mapping, or one that forbids the access: the process ends, with a line that says why
  */
 #pragma once
@@ -14,9 +15,11 @@
 #include "vm.h"
 
 enum fault_plan {
-	FAULT_MAP,   // reply_map_recv what *map says
-	FAULT_RETRY, // reply 0: the thread tries again
-	FAULT_ENDED, // the process is gone, nobody waits
+	FAULT_MAP,    // reply_map_recv what *map says
+	FAULT_TOKEN,  // the same, and then the token that the fault found is gone
+	FAULT_RETRY,  // reply 0: the thread tries again
+	FAULT_PARKED, // it will be replied to later
+	FAULT_ENDED,  // the process is gone, nobody waits
 };
 
 struct fault {
@@ -26,11 +29,15 @@ struct fault {
 	u64 old;    // kind | protection << 8 | exclusive << 16
 	u64 what;
 	u64 pc;
+	u64 reply;
+	u64 flow;
 };
 
 enum fault_plan fault_slow(const struct fault *fault, struct map_reply *map);
-// The kernel refused the mapping: give back what was reserved, mend what can be mended. Returns RETRY or ENDED.
-enum fault_plan fault_refused(u64 badge, u64 addr, const struct map_reply *map, err_t err);
+// The kernel refused the mapping: give back what was reserved, mend what can be mended. Returns RETRY, PARKED or ENDED.
+enum fault_plan fault_refused(const struct fault *f, const struct map_reply *map, err_t err);
+// `want` frames in the magazine, or some: MAP. Else what becomes of the fault.
+enum fault_plan frame_need(struct proc *p, const struct fault *f, u32 want);
 // false: the process is gone. true: what was missing is there now, the thread tries again.
 bool fault_exception(const struct request *rq);
 
@@ -42,16 +49,15 @@ bool fault_exception(const struct request *rq);
 static always_inline enum fault_plan fault_plan(const struct request *rq, struct map_reply *map)
 {
 	struct proc *p = badge_proc(rq->badge);
-	const struct vma *v = &vms->vma[p->hint];
+	const struct vma *v = &vmas[p->hint];
 	u64 page = PAGE_OF(rq->w[0]);
 
 	stats[VMSTAT_FAULTS]++;
 	if (likely(page - v->start < v->end - v->start && rq->w[1] == ACCESS_WRITE && (u8)rq->w[2] == ENTRY_EMPTY &&
-		   v->kind == VMA_ANON && v->prot & PROT_WRITE && page != p->seq_next && magazine.top)) {
-		nodes[p->hint].touched = true;
+		   v->kind == VMA_ANON && v->prot & PROT_WRITE && page != p->seq_next && magazine.top &&
+		   nodes[p->hint].touched)) {
 		p->seq_next = page + 1;
 		p->seq_run = 1;
-		p->rss++;
 		stats[VMSTAT_ANON]++;
 		map->prot = v->prot | MAP_ZERO | MAP_IF_EMPTY | MAP_TOUCH;
 		map->pool = SLOT_CLIENT_POOL;
@@ -67,7 +73,9 @@ static always_inline enum fault_plan fault_plan(const struct request *rq, struct
 			       .access = rq->w[1],
 			       .old = rq->w[2],
 			       .what = rq->w[3],
-			       .pc = rq->w[5] };
+			       .pc = rq->w[5],
+			       .reply = rq->reply,
+			       .flow = rq->flow };
 	struct map_reply slow = { 0 };
 	enum fault_plan plan = fault_slow(&fault, &slow);
 

@@ -11,7 +11,7 @@
 
 static err_t vma_copy(struct proc *child, struct proc *parent, u16 from)
 {
-	struct vma v = vms->vma[from];
+	struct vma v = vmas[from];
 	err_t err = 0;
 	u16 i;
 
@@ -23,9 +23,10 @@ static err_t vma_copy(struct proc *child, struct proc *parent, u16 from)
 	/* Shared pages are in the shadow, where the child's faults find them. */
 	if (v.kind == VMA_SHARED)
 		shared_hold(&v);
-	nodes[i].touched = v.kind != VMA_SHARED && nodes[from].touched;
-	if (nodes[i].touched)
+	if (v.kind != VMA_SHARED && nodes[from].touched) {
+		vma_touch(i); /* rmap knows the child before there is anything to find */
 		err = entries_clone(child, v.start, parent, v.start, v.end - v.start, CLONE_COW);
+	}
 	/* Locks kept some apart. */
 	(void)vma_merge(child, i);
 	return err;

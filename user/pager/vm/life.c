@@ -57,6 +57,12 @@ err_t windows_make(u32 slot, cptr_t pager, u64 flags)
 	return err;
 }
 
+void aspace_known(u32 slot, u64 id)
+{
+	if (rmap_share)
+		rmap_share->aspace[slot] = (u32)id;
+}
+
 static err_t aspace_create(struct proc *p)
 {
 	u32 slot = proc_slot(p);
@@ -64,6 +70,7 @@ static err_t aspace_create(struct proc *p)
 	err_t err = object_make(p, OBJ_ASPACE, SLOT_SELF_CAPTABLE, proc_cap(slot, CAP_ASPACE), proc_cap(slot, CAP_POOL),
 				&id);
 
+	aspace_known(slot, err ? 0 : id);
 	if (!err)
 		err = mint(SLOT_SELF_CAPTABLE, proc_cap(slot, CAP_PAGER), SLOT_SELF_ENDPOINT, RIGHT_ENDPOINT_CALL,
 			   p->badge);
@@ -140,12 +147,15 @@ err_t pool_grow(struct proc *p)
 	u64 limit = 0;
 	err_t err;
 
-	if (!proc_slot(p))
+	if (!proc_slot(p)) {
+		memory_short = true;
 		return -ERR_NOMEM; /* the shadow's tables are charged to the pool of all */
+	}
 	/* vmalloc changes it too. */
 	err = sys_pool_ctl(pool, POOLOP_STAT, 0, 0, 0, &limit, NULL, NULL, NULL);
 	for (u32 i = 0; i < sizeof(steps) / sizeof(steps[0]) && (!i || err); i++)
 		err = sys_pool_ctl(pool, POOLOP_LIMIT, limit + steps[i], 0, 0, NULL, NULL, NULL, NULL);
+	memory_short |= err != 0;
 	return err;
 }
 
@@ -177,7 +187,7 @@ static void window_empty(struct proc *p)
 {
 	for (u16 i = p->first; i; i = nodes[i].next)
 		if (nodes[i].touched)
-			entries_unmap(p, vms->vma[i].start, vms->vma[i].end - vms->vma[i].start, UNMAP_FREE);
+			entries_unmap(p, vmas[i].start, vmas[i].end - vmas[i].start, UNMAP_FREE);
 	entries_unmap(p, PAGE_OF(FILES_BUFFER), FILES_BUFFER_SIZE / PAGE_SIZE, 0);
 	attach_empty(p);
 }
@@ -193,11 +203,11 @@ void life_destroy(struct proc *p)
 	if (!sys_aspace_ctl(proc_cap(slot, CAP_ASPACE), ASOP_STAT, 0, 0, 0, 0, 0, 0, &id, NULL, NULL, NULL))
 		window_empty(p);
 	vma_drop_all(p);
+	aspace_known(slot, 0);
 	for (u32 i = 0; i < sizeof(order); i++)
 		cap_drop(proc_cap(slot, order[i]));
 	attach_drop(p);
 	pool_drop(slot);
 	for (u32 kind = 0; kind < OBJ_KINDS; kind++)
 		object_release(p, kind);
-	p->rss = 0;
 }

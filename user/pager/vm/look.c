@@ -26,7 +26,7 @@ err_t vm_op_ps(struct request *rq, u64 index, u64 *out_pid, u64 *out_parent_grou
 		return 0;
 	*out_pid = record->pid;
 	*out_parent_group = record->parent | (u64)record->group << 32;
-	*out_state_rss = state_shown(p) | p->rss << 32;
+	*out_state_rss = state_shown(p) | rss_count(p) << 32;
 	__builtin_memcpy(out_name0, record->name, 8);
 	__builtin_memcpy(out_name1, record->name + 8, 8);
 	if (record->state == PROC_RUN)
@@ -35,7 +35,7 @@ err_t vm_op_ps(struct request *rq, u64 index, u64 *out_pid, u64 *out_parent_grou
 	return 0;
 }
 
-// Entries of a range. The kernel lists at most BATCH at a time.
+// Pages of a range that are in memory. The kernel lists so many at a time.
 u64 entries_count(const struct proc *p, u64 start, u64 end)
 {
 	u64 present = 0;
@@ -45,7 +45,8 @@ u64 entries_count(const struct proc *p, u64 start, u64 end)
 		err_t err = sys_scan(proc_cap(proc_slot(p), CAP_ASPACE), ADDRESS_OF(start), end - start, SCAN_LIST,
 				     &done, &entries);
 
-		present += entries;
+		for (u64 i = 0; i < entries; i++)
+			present += (server_argument()[4 * i] & (PAGE_SIZE - 1)) != ENTRY_TOKEN;
 		if (err || !done)
 			break;
 		start += done;
@@ -67,7 +68,7 @@ err_t vm_op_vma(struct request *rq, u64 pid, u64 addr, u64 *out_start, u64 *out_
 	i = vma_find(p, PAGE_OF(addr));
 	if (!i)
 		return -ERR_NOENT;
-	v = &vms->vma[i];
+	v = &vmas[i];
 	if (v->kind == VMA_FILE) {
 		flags |= MMAP_FILE;
 		*out_image = v->object;

@@ -8,7 +8,7 @@
  * table which of the listed frames are still unmapped (a reference that went stale is nobody's). Frames are given back
  * in the reverse order of taking, so that one on its way is not written over.
  */
-#include "vm.h"
+#include "swap.h"
 
 struct magazine magazine;
 
@@ -35,9 +35,13 @@ err_t magazine_refill(u32 want)
 	assert(want <= MAGAZINE - MAGAZINE_REFILL + 1);
 	/* LAZY: the frame is zeroed by the map that shows it, or overwritten by a copy; never both. */
 	err = sys_frame_alloc(SLOT_CLIENT_POOL, 0, MAGAZINE_REFILL, ALLOC_LAZY | ALLOC_MOVABLE, &done, NULL);
-	if (err)
+	if (err) {
+		memory_short = true;
 		return magazine.top ? 0 : err;
+	}
 	oom_spared = 0;
+	if (swap.share)
+		(void)ring_put_run(&swap.news, server_argument(), (u32)done); /* overflow: reclaim looks for itself */
 	stats[VMSTAT_MAGAZINE]++;
 	for (u32 i = 0; i < done; i++)
 		vms->magazine[magazine.top++] = server_argument()[i];
@@ -61,13 +65,19 @@ static bool is_kept(frame_t frame)
 	return false;
 }
 
-// A reference that may be a prepared frame of a predecessor: keep it if it is the pool's, unmapped and nobody else's.
-static void frame_adopt(frame_t frame)
+// The pool's, not mapped, and not because reclaim has taken it out of where it was.
+bool frame_unused(frame_t frame)
 {
 	u64 counts = 0;
 
-	if (!frame || is_kept(frame) || is_object_frame(frame) ||
-	    sys_frame_mark(SLOT_CLIENT_POOL, frame, MARK_STAT, 0, 0, NULL, &counts, NULL, NULL) || counts)
+	return !sys_frame_mark(SLOT_CLIENT_POOL, frame, MARK_STAT, 0, 0, NULL, &counts, NULL, NULL) && !counts &&
+	       !frame_cached(frame);
+}
+
+// A reference that may be a prepared frame of a predecessor: keep it if it is unused and nobody else's.
+static void frame_adopt(frame_t frame)
+{
+	if (!frame || is_kept(frame) || is_object_frame(frame) || !frame_unused(frame))
 		return;
 	if (magazine.top < MAGAZINE)
 		magazine_return(frame);

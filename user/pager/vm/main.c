@@ -3,7 +3,7 @@
  * vm: the server loop. A page fault is decided by fault_plan, which is inlined here, and answered by the system call
  * that also waits for the next request: one trap and one system call per fault.
  */
-#include "fault.h"
+#include "swap.h"
 #include "request.h"
 
 #include <base/log.h>
@@ -13,7 +13,7 @@
 static void fault_end(struct request *rq, enum fault_plan plan)
 {
 	reply_set_status(rq, 0);
-	if (plan == FAULT_ENDED)
+	if (plan != FAULT_RETRY)
 		rq->reply = 0;
 }
 
@@ -36,9 +36,27 @@ static __attribute__((noinline)) void other_request(struct request *rq, err_t er
 	}
 }
 
-static __attribute__((noinline)) enum fault_plan refused(u64 badge, u64 addr, const struct map_reply *map, err_t err)
+static __attribute__((noinline)) enum fault_plan refused(u64 badge, u64 addr, u64 reply, u64 flow,
+							 const struct map_reply *map, err_t err)
 {
-	return fault_refused(badge, addr, map, err);
+	struct fault fault = { .badge = badge, .addr = addr, .reply = reply, .flow = flow };
+
+	return fault_refused(&fault, map, err);
+}
+
+// The mapping takes the place of a token, which is given up when it is gone. What is less than 0 was refused, and *plan
+// says what is next.
+static __attribute__((noinline)) err_t reply_token(struct request *rq, const struct map_reply *map,
+						   enum fault_plan *plan)
+{
+	u64 badge = rq->badge, addr = rq->w[0], token = rq->w[3], flow = rq->flow;
+	err_t err = ipc_reply_map_recv(SLOT_SELF_ENDPOINT, map, rq);
+
+	if (err < 0)
+		*plan = refused(badge, addr, rq->reply, flow, map, err);
+	else
+		token_put(token);
+	return err;
 }
 
 static _Noreturn void serve(void)
@@ -52,14 +70,22 @@ static _Noreturn void serve(void)
 			enum fault_plan plan = fault_plan(&rq, &map);
 
 			if (likely(plan == FAULT_MAP)) {
-				u64 badge = rq.badge, addr = rq.w[0];
+				u64 badge = rq.badge, addr = rq.w[0], flow = rq.flow;
 
 				err = ipc_reply_map_recv(SLOT_SELF_ENDPOINT, &map, &rq);
 				if (likely(err >= 0))
 					continue;
 				struct map_reply failed = map;
 
-				plan = refused(badge, addr, &failed, err);
+				plan = refused(badge, addr, rq.reply, flow, &failed, err);
+			} else if (plan == FAULT_TOKEN) {
+				struct request token = rq;
+				struct map_reply its_map = map;
+
+				err = reply_token(&token, &its_map, &plan);
+				rq = token;
+				if (err >= 0)
+					continue;
 			}
 			fault_end(&rq, plan);
 		} else {
@@ -88,7 +114,7 @@ _Noreturn void server_main(const struct server_info *info)
 		panic("vm: the state segment has %lu pages, %lu are needed (user/boot.manifest)",
 		      (unsigned long)info->state_pages,
 		      (unsigned long)((sizeof(struct vm_state) + PAGE_SIZE - 1) / PAGE_SIZE));
-	if (vm_open((void *)STATE_VA, info->user_end, info->levels) == STATE_KEPT)
+	if (vm_open((void *)STATE_VA, info) == STATE_KEPT)
 		server_redeliver(SLOT_SELF_ENDPOINT, redelivered);
 	serve();
 }

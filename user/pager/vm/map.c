@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Ranges of an address space: records by vma.c, entries by the kernel. Entries go before records, records come before
 // entries.
-#include "vm.h"
+#include "swap.h"
 
 #include <base/log.h>
 
@@ -39,21 +39,23 @@ err_t region_add(struct proc *p, const struct vma *v)
 {
 	u16 next = vma_find(p, v->start);
 	u16 prev = next ? nodes[next].prev : p->last;
-	struct vma joined = *v;
 
 	if (over_limit(p, v->end - v->start)) {
 		record_drop();
 		return -ERR_NOMEM;
 	}
-	if (prev && vma_fits(&vms->vma[prev], v)) {
-		joined.start = vms->vma[prev].start;
-		joined.pgoff = vms->vma[prev].pgoff;
+	if (prev && vma_fits(&vmas[prev], v)) {
+		struct vma joined = vmas[prev];
+
+		joined.end = v->end;
 		vma_change(p, prev, &joined);
 		(void)vma_merge(p, prev);
 		return 0;
 	}
-	if (next && vma_fits(v, &vms->vma[next])) {
-		joined.end = vms->vma[next].end;
+	if (next && vma_fits(v, &vmas[next])) {
+		struct vma joined = *v;
+
+		joined.end = vmas[next].end;
 		vma_change(p, next, &joined);
 		return 0;
 	}
@@ -65,30 +67,62 @@ void entries_unmap(struct proc *p, u64 start, u64 pages, u64 flags)
 	cptr_t as = proc_cap(proc_slot(p), CAP_ASPACE);
 	cptr_t pool = flags & UNMAP_FREE ? SLOT_CLIENT_POOL : CAP_NULL;
 
+	if (swap.share)
+		flags |= UNMAP_TOKENS;
 	while (pages) {
-		u64 done = 0, removed = 0;
-		err_t err = sys_unmap(as, ADDRESS_OF(start), pages, pool, flags, 0, &done, &removed, NULL, NULL);
+		u64 done = 0, tokens = 0;
+		err_t err = sys_unmap(as, ADDRESS_OF(start), pages, pool, flags, 0, &done, NULL, NULL, &tokens);
 
 		if ((err && err != -ERR_AGAIN) || done > pages || (!err && !done))
 			panic("unmap of page 0x%lx in slot %u: error %d", (unsigned long)start, proc_slot(p), err);
-		p->rss -= removed < p->rss ? removed : p->rss;
+		tokens_put(tokens_unsure ? 0 : tokens);
 		start += done;
 		pages -= done;
 	}
+	tokens_tell();
 }
 
+// A page that a device reads or writes just now is not shared with a child but copied: who maps it later could change
+// it under the device's hands, or be changed by it.
+static err_t entry_copy(struct proc *dst, u64 dpage, const struct proc *src, u64 spage)
+{
+	const u64 *entry = server_argument();
+	const struct vma *v = &vmas[vma_find(src, spage)];
+	u64 entries = 0, prot, source;
+	frame_t frame;
+	err_t err = magazine_refill(1);
+
+	if (!err)
+		err = sys_scan(proc_cap(proc_slot(src), CAP_ASPACE), ADDRESS_OF(spage), 1, SCAN_LIST, NULL, &entries);
+	if (err || !entries || (entry[0] & (PAGE_SIZE - 1)) == ENTRY_TOKEN)
+		return err; /* it went meanwhile: clone goes on */
+	prot = (entry[1] & v->prot) | ((entry[0] & (PAGE_SIZE - 1)) == ENTRY_HELD ? MAP_HELD : 0);
+	source = entry[2];
+	frame = magazine_take();
+	do {
+		err = sys_map(proc_cap(proc_slot(dst), CAP_ASPACE), ADDRESS_OF(dpage), SLOT_CLIENT_POOL, frame, 1,
+			      prot | MAP_COPY | MAP_IF_EMPTY, source, vma_word0(v), vma_word1(v, spage), NULL);
+	} while (err == -ERR_NOMEM && !pool_grow(dst));
+	if (err)
+		magazine_return(frame);
+	return err == -ERR_STALE || err == -ERR_EXIST ? 0 : err;
+}
+
+// The tokens that clone copied are counted before anybody runs who could give one up.
 err_t entries_clone(struct proc *dst, u64 dpage, struct proc *src, u64 spage, u64 pages, u64 op)
 {
 	cptr_t das = proc_cap(proc_slot(dst), CAP_ASPACE), sas = proc_cap(proc_slot(src), CAP_ASPACE);
 
 	while (pages) {
-		u64 done = 0, copied = 0;
-		err_t err = sys_clone(das, ADDRESS_OF(dpage), sas, ADDRESS_OF(spage), pages, op, &done, &copied, NULL);
+		u64 done = 0, tokens = 0;
+		err_t err = sys_clone(das, ADDRESS_OF(dpage), sas, ADDRESS_OF(spage), pages, op, &done, NULL, &tokens);
 
-		if (dst != src)
-			dst->rss += copied;
+		if (tokens && op != CLONE_MOVE)
+			tokens_get(tokens);
 		if (err == -ERR_NOMEM && !pool_grow(dst))
 			err = 0;
+		if (err == -ERR_BUSY && op == CLONE_COW && proc_slot(src))
+			err = entry_copy(dst, dpage + done, src, spage + done);
 		if (err && err != -ERR_AGAIN)
 			return err;
 		if (done > pages)
@@ -100,23 +134,23 @@ err_t entries_clone(struct proc *dst, u64 dpage, struct proc *src, u64 spage, u6
 	return 0;
 }
 
-// Entries of vm's window, which are all leaves but those in files' buffer.
-void rss_count(struct proc *p)
+// Entries of vm's windows, which are all leaves but those in files' buffer.
+u64 rss_count(const struct proc *p)
 {
 	cptr_t as = proc_cap(proc_slot(p), CAP_ASPACE);
 	u64 leaves = 0, buffer = 0;
 
 	if (sys_aspace_ctl(as, ASOP_STAT, 0, 0, 0, 0, 0, 0, NULL, NULL, &leaves, NULL) ||
 	    sys_scan(as, FILES_BUFFER, BUFFER_PAGES, SCAN_LIST, NULL, &buffer))
-		return;
+		return 0;
 	buffer += attach_entries(p);
-	p->rss = leaves > buffer ? leaves - buffer : 0;
+	return leaves > buffer ? leaves - buffer : 0;
 }
 
 // Give up the part [from, to) of a VMA, which is the whole, its head or its tail.
 static void vma_cut(struct proc *p, u16 i, u64 from, u64 to)
 {
-	struct vma v = vms->vma[i];
+	struct vma v = vmas[i];
 
 	if (nodes[i].touched)
 		entries_unmap(p, from, to - from, UNMAP_FREE);
@@ -139,10 +173,10 @@ err_t region_unmap(struct proc *p, u64 start, u64 end)
 {
 	u16 i = vma_find(p, start);
 
-	if (i && vms->vma[i].start < start && vms->vma[i].end > end && !vma_split(p, i, end))
+	if (i && vmas[i].start < start && vmas[i].end > end && !vma_split(p, i, end))
 		return -ERR_NOMEM;
-	while (i && vms->vma[i].start < end) {
-		const struct vma *v = &vms->vma[i];
+	while (i && vmas[i].start < end) {
+		const struct vma *v = &vmas[i];
 		u16 next = nodes[i].next;
 
 		vma_cut(p, i, v->start > start ? v->start : start, v->end < end ? v->end : end);
@@ -163,7 +197,6 @@ static err_t populate_file(struct proc *p, const struct vma *v, u64 page, u64 en
 				    (v->prot & ~(u64)PROT_WRITE) | MAP_RUN | MAP_IF_EMPTY, 0, vma_word0(v), first,
 				    &done);
 
-		p->rss += done;
 		page += done;
 		if (err == -ERR_EXIST)
 			page++;
@@ -192,7 +225,6 @@ static err_t populate_anon(struct proc *p, const struct vma *v, u64 page, u64 en
 		err = sys_map(as, ADDRESS_OF(page), SLOT_CLIENT_POOL, vms->magazine[magazine.top - 1], n,
 			      v->prot | MAP_ZERO | MAP_IF_EMPTY, 0, vma_word0(v), vma_word1(v, page), &done);
 		magazine.top -= (u32)done;
-		p->rss += done;
 		page += done;
 		if (err == -ERR_EXIST)
 			page++;
@@ -206,21 +238,14 @@ static err_t populate_anon(struct proc *p, const struct vma *v, u64 page, u64 en
 
 static err_t populate_shared(struct proc *p, const struct vma *v, u64 page, u64 end)
 {
-	cptr_t as = proc_cap(proc_slot(p), CAP_ASPACE);
-
-	while (page < end) {
+	for (; page < end; page++) {
 		frame_t frame;
 		err_t err = shared_frame(v, page, &frame);
 
 		if (!err)
-			err = sys_map(as, ADDRESS_OF(page), SLOT_CLIENT_POOL, frame, 1, v->prot | MAP_IF_EMPTY, 0,
-				      vma_word0(v), vma_word1(v, page), NULL);
-		if (err == -ERR_NOMEM && !pool_grow(p))
-			continue;
-		if (err && err != -ERR_EXIST)
+			err = shared_map(p, v, page);
+		if (err && err != -ERR_EXIST && err != -ERR_BUSY)
 			return err;
-		p->rss += !err;
-		page++;
 	}
 	return 0;
 }
@@ -231,13 +256,13 @@ err_t region_populate(struct proc *p, u64 start, u64 end)
 {
 	err_t err = 0;
 
-	for (u16 i = vma_find(p, start); i && !err && vms->vma[i].start < end; i = nodes[i].next) {
-		const struct vma *v = &vms->vma[i];
+	for (u16 i = vma_find(p, start); i && !err && vmas[i].start < end; i = nodes[i].next) {
+		const struct vma *v = &vmas[i];
 		u64 from = v->start > start ? v->start : start, to = v->end < end ? v->end : end;
 
 		if (!v->prot)
 			continue;
-		nodes[i].touched = true;
+		vma_touch(i);
 		if (v->kind == VMA_ANON)
 			err = populate_anon(p, v, from, to);
 		else if (v->kind == VMA_FILE)

@@ -14,7 +14,7 @@ static err_t move_finish(struct request *rq, struct proc *p, u64 start, u64 end,
 	u64 n = end - start;
 	err_t err;
 
-	nodes[vma_find(p, to)].touched = true;
+	vma_touch(vma_find(p, to));
 	err = entries_clone(p, to, p, start, n, CLONE_MOVE);
 
 	if (err) {
@@ -52,8 +52,10 @@ static err_t move(struct request *rq, struct proc *p, const struct vma *old, u64
 	if (err)
 		return err;
 	err = move_finish(rq, p, start, end, to, out_addr);
-	if (err && err != PARKED)
+	if (err && err != PARKED) {
 		(void)region_unmap(p, to, to + pages);
+		result_forget(rq);
+	}
 	return err;
 }
 
@@ -100,7 +102,7 @@ err_t vm_op_mremap(struct request *rq, u64 addr, u64 old, u64 new, u64 flags, u6
 	}
 	pages = PAGE_OF(new + PAGE_SIZE - 1);
 	i = vma_find(p, start);
-	v = &vms->vma[i];
+	v = &vmas[i];
 	if (!i || v->start > start || v->end < end)
 		return -ERR_FAULT;
 	*out_addr = addr;

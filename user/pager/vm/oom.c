@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Out of memory: somebody has to go. Servers have pools of their own and are never asked; the first process goes only
 // when it is alone.
-#include "vm.h"
+#include "swap.h"
 
 #include <base/log.h>
 
@@ -16,7 +16,7 @@ static struct proc *victim(void)
 		if (vms->proc[slot].state != PROC_RUN || p == first)
 			continue;
 		/* Of equals the younger goes: the older has got further. */
-		held = p->rss + attach_pages(p);
+		held = rss_count(p) + swap_held(p) + attach_pages(p);
 		if (!worst || held > most || (held == most && vms->proc[slot].pid > proc_record(worst)->pid)) {
 			worst = p;
 			most = held;
@@ -34,7 +34,7 @@ u32 oom_spared;
  * While the pool has room a refusal is something passing (an injected one, memory on its way back): nobody dies of the
  * first few.
  */
-bool oom_kill(struct proc *for_whom)
+bool oom_kill(const struct proc *for_whom)
 {
 	u64 limit = 0, usage = 0, children = 0, before;
 	struct proc *p;
@@ -53,10 +53,11 @@ bool oom_kill(struct proc *for_whom)
 	p = victim();
 	if (!proc_slot(p))
 		panic("the user pool is empty and there is no process to end");
-	log_line("vm: out of memory: pool user has used %lu of %lu pages; killed %s (pid %u), which held %lu; "
-		 "give more with MEM=",
-		 (unsigned long)(usage + children), (unsigned long)limit, proc_name(p), proc_record(p)->pid,
-		 (unsigned long)(p->rss + attach_pages(p)));
+	log_line(
+		"vm: out of memory: pool user has used %lu of %lu pages; killed %s (pid %u), which held %lu and %lu in "
+		"swap; give more with MEM= or SWAP=",
+		(unsigned long)(usage + children), (unsigned long)limit, proc_name(p), proc_record(p)->pid,
+		(unsigned long)(rss_count(p) + attach_pages(p)), (unsigned long)swap_held(p));
 	stats[VMSTAT_OOM_KILLS]++;
 	proc_end(p, KILL_OOM);
 	return p != for_whom;

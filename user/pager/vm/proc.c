@@ -165,6 +165,7 @@ static void proc_bury(struct proc *p)
 	bool attached = proc_record(p)->attached;
 
 	liveness()->pid[proc_slot(p)] = 0;
+	wait_drop(p);
 	life_destroy(p);
 	(void)ipc_notify(PEER_FILES_NOTIFY, NOTIFY_DEATH);
 	(void)ipc_notify(PEER_CONSOLE_NOTIFY, NOTIFY_DEATH);
@@ -201,14 +202,16 @@ void proc_recover(void)
 		struct proc *p = &procs[slot];
 		const struct proc_record *record = proc_record(p);
 
-		if (record->state == PROC_NEW)
+		if (record->state == PROC_NEW) {
+			tokens_unsure = true; /* the last ones that clone copied may not be counted */
 			proc_discard(p);
-		else if (record->state == PROC_EXIT)
+			tokens_unsure = false;
+		} else if (record->state == PROC_EXIT) {
 			proc_bury(p);
+		}
 		if (record->state != PROC_RUN)
 			continue;
 		stats[VMSTAT_PROCS]++;
-		rss_count(p);
 		exec_recover(p);
 	}
 }
@@ -285,7 +288,7 @@ err_t vm_op_wait(struct request *rq, u64 pid, u64 flags, u64 *out_pid, u64 *out_
 	if (flags & WAITF_NOHANG)
 		return 0;
 	p->wait_reply = rq->reply;
-	p->wait_pid = (s32)pid; /* it matches a child, so it fits */
+	p->wait_pid = (s64)pid;
 	return PARKED;
 }
 

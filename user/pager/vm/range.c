@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The operations on ranges: mmap, munmap, mprotect, brk, madvise, mremap, mlock, limit.
-#include "vm.h"
+#include "swap.h"
 
 #define MMAP_ALL (MMAP_FIXED | MMAP_NOREPLACE | MMAP_SHARED | MMAP_FILE | MMAP_POPULATE | MMAP_STACK)
 #define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
@@ -14,8 +14,8 @@ static u8 prot_normal(u64 prot)
 // Is every page of the range mapped?
 static bool region_covered(const struct proc *p, u64 start, u64 end)
 {
-	for (u16 i = vma_find(p, start); i && vms->vma[i].start <= start; i = nodes[i].next) {
-		start = vms->vma[i].end;
+	for (u16 i = vma_find(p, start); i && vmas[i].start <= start; i = nodes[i].next) {
+		start = vmas[i].end;
 		if (start >= end)
 			return true;
 	}
@@ -155,13 +155,13 @@ static err_t region_change(struct proc *p, u64 start, u64 end, const struct regi
 
 	if (!vma_records_left(2) || p->vmas + 2 > VMAS_PER_PROC)
 		return -ERR_NOMEM;
-	if (i && vms->vma[i].start < start)
+	if (i && vmas[i].start < start)
 		i = vma_split(p, i, start);
 	last = vma_find(p, end - 1);
-	if (last && vms->vma[last].start < end && vms->vma[last].end > end && !vma_split(p, last, end))
+	if (last && vmas[last].start < end && vmas[last].end > end && !vma_split(p, last, end))
 		return -ERR_NOMEM;
-	while (i && vms->vma[i].start < end) {
-		struct vma v = vms->vma[i];
+	while (i && vmas[i].start < end) {
+		struct vma v = vmas[i];
 
 		v.flags = (v.flags & ~(u64)edit->clear) | edit->set;
 		if (edit->protect) {
@@ -249,11 +249,13 @@ err_t vm_op_madvise(struct request *rq, u64 addr, u64 len, u64 advice)
 		break;
 	case MADV_WILLNEED:
 		err = region_populate(p, start, end);
+		if (err == -ERR_AGAIN)
+			err = 0; /* what is in swap comes when it is touched */
 		return err ? err : region_covered(p, start, end) ? 0 : -ERR_NOMEM;
 	case MADV_DONTNEED:
 		/* Shared pages stay in the shadow and come back by a fault, as they must. */
-		for (u16 i = vma_find(p, start); i && vms->vma[i].start < end; i = nodes[i].next) {
-			const struct vma *v = &vms->vma[i];
+		for (u16 i = vma_find(p, start); i && vmas[i].start < end; i = nodes[i].next) {
+			const struct vma *v = &vmas[i];
 			u64 from = v->start > start ? v->start : start, to = v->end < end ? v->end : end;
 
 			if (nodes[i].touched)
@@ -280,7 +282,9 @@ err_t vm_op_mlock(struct request *rq, u64 addr, u64 len, u64 on)
 	if (!region_covered(p, start, end))
 		return -ERR_NOMEM;
 	err = region_change(p, start, end, &edit);
-	return err || !on ? err : region_populate(p, start, end);
+	if (!err && on)
+		err = region_populate(p, start, end);
+	return err || !on ? err : swap_bring_in(p, start, end);
 }
 
 err_t vm_op_limit(struct request *rq, u64 bytes)

@@ -15,8 +15,9 @@
 
 struct state vm_segment;
 struct vm_state *vms;
+struct vma *vmas;
 struct proc procs[PROCS];
-u64 stats[VMSTAT_POOL_TABLES + 1];
+u64 stats[VMSTAT_COUNT];
 
 static u32 layout_sum(void)
 {
@@ -29,6 +30,7 @@ enum state_found record_open(void *segment)
 	enum state_found found = state_open(&vm_segment, segment, sizeof(struct vm_state), STATE_VERSION, layout_sum());
 
 	vms = segment;
+	vmas = vms->vma;
 	if (found == STATE_FRESH) {
 		struct proc_record init = { .state = PROC_RUN, .name = "init" };
 		struct vm_globals globals = { .next_pid = 1, .next_object = 1 };
@@ -55,7 +57,7 @@ void record_rebuild(void)
 	}
 	vma_pool_reset();
 	for (u32 i = 1; i < VMAS; i++) {
-		struct vma *v = &vms->vma[i];
+		struct vma *v = &vmas[i];
 
 		if (v->kind == VMA_FREE)
 			continue;
@@ -78,6 +80,14 @@ bool result_find(const struct request *rq, struct result *result)
 {
 	*result = vms->result[badge_slot(rq->badge) & (PROCS - 1)];
 	return result->reply == rq->reply && rq->reply;
+}
+
+void result_forget(const struct request *rq)
+{
+	struct result none = { 0 };
+
+	record_stage(&vms->result[badge_slot(rq->badge) & (PROCS - 1)], &none, sizeof(none));
+	record_commit();
 }
 
 void result_stage(const struct request *rq, s64 status, u64 word0, u64 word1)

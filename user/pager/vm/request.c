@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Requests that are not plain faults, notifications, and how vm begins. main.c holds the loop.
-#include "fault.h"
 #include "request.h"
+#include "swap.h"
 
 #include <base/log.h>
 
@@ -29,6 +29,37 @@ static bool init_may(u64 label)
 	}
 }
 
+/*
+ * These need frames or pages that may have to be brought first. They undo all they did when they fail, so they can be
+ * done again from the start: the caller waits instead of hearing of a shortage that passes.
+ */
+#define OP_OF(label) ((label) - ((u64)PROTO_VM << 16))
+static bool is_patient(u64 label)
+{
+	const u64 mask = 1ul << OP_OF(OP_VM_FORK) | 1ul << OP_OF(OP_VM_EXEC) | 1ul << OP_OF(OP_VM_MREMAP) |
+			 1ul << OP_OF(OP_VM_MLOCK);
+
+	return OP_OF(label) < 64 && mask >> OP_OF(label) & 1;
+}
+
+static void patient_request(struct request *rq)
+{
+	struct request asked = *rq;
+	bool short_of_memory, missing;
+
+	memory_short = false;
+	page_missing = 0;
+	vm_dispatch(rq);
+	short_of_memory = (err_t)rq->label == -ERR_NOMEM && memory_short;
+	missing = (err_t)rq->label == -ERR_AGAIN && page_missing;
+	if (!rq->reply || !(short_of_memory || missing))
+		return;
+	if (wait_call(&asked, missing ? page_missing : 0))
+		rq->reply = 0;
+	else
+		reply_set_status(rq, -ERR_NOMEM);
+}
+
 void vm_request(struct request *rq)
 {
 	u64 label = rq->label;
@@ -41,6 +72,8 @@ void vm_request(struct request *rq)
 			rq->reply = 0;
 	} else if (!badge_slot(rq->badge) && !init_may(label)) {
 		reply_set_status(rq, -ERR_PERM);
+	} else if (unlikely(is_patient(label))) {
+		patient_request(rq);
 	} else {
 		vm_dispatch(rq);
 	}
@@ -50,6 +83,10 @@ void vm_notified(u64 bits)
 {
 	if (bits & VM_NOTIFY_INTERRUPT)
 		proc_interrupt();
+	if (swap.share && bits & reclaim.in_bits)
+		wait_answers();
+	if (bits & VM_NOTIFY_AGAIN)
+		unuse_go_on();
 }
 
 static err_t zero_page_make(void)
@@ -82,12 +119,13 @@ static void windows_find(u64 user_end, u64 levels)
 	high_end = end > HIGH_START ? end : HIGH_START;
 }
 
-enum state_found vm_open(void *segment, u64 user_end, u64 levels)
+enum state_found vm_open(void *segment, const struct server_info *info)
 {
 	enum state_found found = record_open(segment);
 	err_t err;
 
-	windows_find(user_end, levels);
+	windows_find(info->user_end, info->levels);
+	swap_open(info);
 
 	record_rebuild();
 	object_recover();

@@ -12,7 +12,7 @@
  *
  * Invariant: holders[i] == number of processes' VMAs whose pgoff lies in the shadow's VMA i.
  */
-#include "vm.h"
+#include "swap.h"
 
 static u16 holders[VMAS]; // by VMA of the shadow
 
@@ -29,6 +29,7 @@ err_t shared_open(void)
 	err = object_make(shadow, OBJ_ASPACE, SLOT_SELF_CAPTABLE, proc_cap(0, CAP_ASPACE), SLOT_CLIENT_POOL, &id);
 	if (err)
 		return err;
+	aspace_known(0, id);
 	return windows_make(0, SLOT_SELF_ENDPOINT, 0);
 }
 
@@ -50,6 +51,7 @@ err_t shared_create(struct vma *v)
 	i = vma_add(shadow, &range, vma_find(shadow, start));
 	if (!i)
 		return -ERR_NOMEM;
+	vma_touch(i);
 	holders[i] = 0;
 	v->pgoff = start;
 	v->object = range.object;
@@ -60,13 +62,13 @@ static u16 shadow_vma(const struct vma *v)
 {
 	u16 i = vma_find(shadow, v->pgoff);
 
-	assert(i && vms->vma[i].start <= v->pgoff && vms->vma[i].object == v->object);
+	assert(i && vmas[i].start <= v->pgoff && vmas[i].object == v->object);
 	return i;
 }
 
 static void shadow_free(u16 i)
 {
-	const struct vma *range = &vms->vma[i];
+	const struct vma *range = &vmas[i];
 
 	entries_unmap(shadow, range->start, range->end - range->start, UNMAP_FREE);
 	vma_delete(shadow, i);
@@ -92,18 +94,56 @@ void shared_recover(void)
 	for (u32 i = 0; i < VMAS; i++)
 		holders[i] = 0;
 	for (u32 i = 1; i < VMAS; i++)
-		if (vms->vma[i].kind == VMA_SHARED && vms->vma[i].owner)
-			shared_hold(&vms->vma[i]);
+		if (vmas[i].kind == VMA_SHARED && vmas[i].owner)
+			shared_hold(&vmas[i]);
 	for (u16 i = shadow->first, next; i; i = next) {
 		next = nodes[i].next;
 		if (!holders[i])
 			shadow_free(i);
 	}
-	if (proc_record(shadow)->object[OBJ_ASPACE])
-		rss_count(shadow);
 }
 
-// The frame of a page of v, made when nobody has touched it yet. NOMEM.
+// The shadow's entry is a token: its frame comes back from the swap cache. AGAIN: page_missing has to be brought first.
+static err_t shared_resolve(u64 spage, u64 slot, frame_t *frame)
+{
+	page_missing = (u32)slot;
+	*frame = swap_there() && swap_slot_valid(&swap, slot) ? swap_cached(&swap, slot) : 0;
+	if (!*frame || token_resolve(shadow, &vmas[vma_find(shadow, spage)], spage, slot, *frame))
+		return -ERR_AGAIN;
+	return 0;
+}
+
+/*
+ * May this page be written? A frame in the swap cache may not while tokens of its slot are out: nobody's shared page is
+ * a copy. The others' entries go (they look into the shadow when they come back), the shadow's own is a leaf.
+ */
+bool shared_write(const struct vma *v, u64 page, frame_t frame)
+{
+	u64 spage = vma_word1(v, page);
+
+	if (!frame_cached(frame) || swap_leave(frame))
+		return true;
+	for (u32 i = 1; i < VMAS; i++) {
+		const struct vma *u = &vmas[i];
+
+		if (u->kind == VMA_SHARED && u->owner && u->object == v->object && nodes[i].touched &&
+		    spage - u->pgoff < u->end - u->start)
+			entries_unmap(&procs[u->owner], u->start + (spage - u->pgoff), 1, 0);
+	}
+	return swap_leave(frame);
+}
+
+/*
+ * The shadow's entry, whatever it is at this moment, appears in the process too, in one step of the kernel: a frame
+ * that is looked up first and mapped then may be on its way out in between, and to map it would bring it back without
+ * its slot. It is read-only at first. NOMEM; EXIST, BUSY (a device has it): try again.
+ */
+err_t shared_map(struct proc *p, const struct vma *v, u64 page)
+{
+	return entries_clone(p, page, shadow, vma_word1(v, page), 1, CLONE_COW);
+}
+
+// The frame of a page of v, made when nobody has touched it yet. NOMEM; AGAIN: page_missing has to be brought first.
 err_t shared_frame(const struct vma *v, u64 page, frame_t *frame)
 {
 	cptr_t as = proc_cap(0, CAP_ASPACE);
@@ -115,6 +155,8 @@ err_t shared_frame(const struct vma *v, u64 page, frame_t *frame)
 		return err;
 	if (entries) {
 		*frame = server_argument()[2];
+		if ((server_argument()[0] & (PAGE_SIZE - 1)) == ENTRY_TOKEN)
+			return shared_resolve(spage, *frame, frame);
 		return 0;
 	}
 	if (!magazine.top && (err = magazine_refill(1)))
@@ -124,7 +166,5 @@ err_t shared_frame(const struct vma *v, u64 page, frame_t *frame)
 		      PROT_READ | PROT_WRITE | MAP_ZERO | MAP_IF_EMPTY, 0, vma_word0(v), spage, NULL);
 	if (err)
 		magazine_return(*frame);
-	else
-		shadow->rss++;
 	return err;
 }

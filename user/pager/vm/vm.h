@@ -20,6 +20,7 @@
 #include "sys.h"
 
 #include <pager/state.h>
+#include <pager/vma.h>
 
 #define PROCS           256  // process slots; slot 0 stands for init and holds the shadow address space
 #define PROCS_RESERVED  8    // slots that only the first process may fill: a fork bomb leaves it room to act
@@ -51,28 +52,6 @@ enum {
 	WINDOW_VMALLOC,
 };
 
-enum vma_kind {
-	VMA_FREE,   // unused record
-	VMA_ANON,   // zero-filled on demand, private
-	VMA_FILE,   // pages of the boot archive, private
-	VMA_SHARED, // pages of the shadow address space (shared.c)
-};
-
-#define VMA_STACK      1 // reported as growing down
-#define VMA_LOCKED     2
-#define VMA_RANDOM     4 // no fault-around
-#define VMA_SEQUENTIAL 8 // fault-around at once
-
-// A mapping. Addresses are page numbers; 48 bits hold those of any paging mode. pgoff: ANON page number when it was
-// made; FILE archive page; SHARED page in the shadow. pgoff plus length stays below 2^48 (mremap sees to it).
-struct vma {
-	u64 owner : 16, start : 48; // owner: process slot
-	u64 kind : 8, prot : 8, end : 48;
-	u64 flags : 16, pgoff : 48;
-	u32 object; // ANON: lineage it was made in (rmap's key); FILE: first archive page of the file; SHARED: number
-		    // of the mapping
-	u32 check;
-};
 #define PGOFF_END (1ul << 48)
 _Static_assert(sizeof(struct vma) == 32, "VMA record");
 
@@ -154,11 +133,10 @@ struct proc {
 	u64 seq_next; // page that a sequential reader faults on next
 	u32 seq_run;  // pages mapped by its last fault
 	u32 vmas;
-	u64 pages;      // sum of the VMAs
-	u64 rss;        // entries
+	u64 pages; // sum of the VMAs
+	u64 spare;
 	u64 wait_reply; // parked wait, 0 none
-	s32 wait_pid;
-	u32 spare;
+	s64 wait_pid;
 };
 _Static_assert(sizeof(struct proc) == 64, "indexed by a shift on every fault");
 
@@ -168,7 +146,8 @@ struct vma_node {
 	u16 left, right, parent;
 	u16 prev, next;
 	u8 height;
-	u8 touched; // there may be entries: what was never touched need not be unmapped, cloned or protected
+	u8 touched; // there may be entries: what was never touched need not be unmapped, cloned, protected, or known to
+		    // rmap
 	u32 spare;
 };
 _Static_assert(sizeof(struct vma_node) == 32, "indexed by a shift");
@@ -180,11 +159,12 @@ struct magazine {
 
 extern struct state vm_segment;
 extern struct vm_state *vms;
+extern struct vma *vmas; // its records of mappings
 extern struct proc procs[PROCS];
 extern struct vma_node nodes[VMAS];
 extern struct magazine magazine;
 extern u64 high_end; // page above the second window; HIGH_START where there is none
-extern u64 stats[VMSTAT_POOL_TABLES + 1];
+extern u64 stats[VMSTAT_COUNT];
 
 static inline u32 proc_slot(const struct proc *p)
 {
@@ -200,16 +180,6 @@ static inline struct proc_record *proc_record(const struct proc *p)
 static inline struct proc *badge_proc(u64 badge)
 {
 	return &procs[badge & (PROCS - 1)];
-}
-
-static inline u64 vma_word0(const struct vma *v)
-{
-	return (u64)v->object << 2 | v->kind;
-}
-
-static inline u64 vma_word1(const struct vma *v, u64 page)
-{
-	return v->pgoff + (page - v->start);
 }
 
 static inline frame_t archive_frame(u64 page)
@@ -236,6 +206,7 @@ void proc_stage(const struct proc *p, const struct proc_record *record);
 // Results by call number: `result_find` true: the request was done before; answer what it was answered.
 bool result_find(const struct request *rq, struct result *result);
 void result_stage(const struct request *rq, s64 status, u64 word0, u64 word1);
+void result_forget(const struct request *rq); // the request was undone and may come again. Commits
 
 // vma.c: the tree of a process
 u16 vma_find(const struct proc *p, u64 page) must_check; // the first that ends above page, 0 none
@@ -250,9 +221,9 @@ u64 vma_gap(const struct proc *p, u64 pages, u64 low, u64 high) must_check; // h
 bool vma_free_range(const struct proc *p, u64 start, u64 end);
 void vma_pool_reset(void);
 void vma_link(struct proc *p, u16 index, u16 next); // next: the VMA that follows it, 0 none
+void vma_touch(u16 index);                          // there will be entries: before the first one
 void vma_drop_all(struct proc *p);                  // records only; the process is NEW or EXIT
 u64 vma_check(const struct proc *p);                // invariants of one tree; number of violations (tests)
-u32 vma_sum(const struct vma *v);
 
 // map.c: ranges of an address space
 u64 window_end(u64 page); // where the window ends in which the page lies
@@ -263,7 +234,7 @@ err_t region_populate(struct proc *p, u64 start, u64 end);
 void entries_unmap(struct proc *p, u64 start, u64 pages, u64 flags);
 err_t entries_clone(struct proc *dst, u64 dpage, struct proc *src, u64 spage, u64 pages, u64 op) must_check;
 
-void rss_count(struct proc *p);                              // ask the kernel
+u64 rss_count(const struct proc *p);                         // pages it has in memory, the kernel says
 u64 entries_count(const struct proc *p, u64 start, u64 end); // in a range of pages (look.c)
 
 // shared.c: memory that processes share
@@ -273,17 +244,30 @@ void shared_recover(void);
 void shared_hold(const struct vma *v);
 void shared_release(const struct vma *v);
 err_t shared_frame(const struct vma *v, u64 page, frame_t *frame) must_check;
+err_t shared_map(struct proc *p, const struct vma *v, u64 page) must_check;
+bool shared_write(const struct vma *v, u64 page, frame_t frame); // false: try again
 
 // magazine.c
 err_t magazine_refill(u32 want) must_check; // at least one frame when it returns 0; NOMEM
 void magazine_recover(void);
 void magazine_return(frame_t frame); // a frame that was not used after all
 frame_t magazine_take(void);         // top > 0
+bool frame_unused(frame_t frame);
+
+// wait.c, as far as all need it
+extern bool memory_short;       // a frame or a table was refused since this was last cleared
+extern u32 page_missing;        // after -ERR_AGAIN: the swap slot whose page has to be brought first
+void wait_drop(struct proc *p); // it ends, or its call is gone
+bool wait_call_possible(void);  // for memory
+
+// swap.c
+extern struct rmap_share *rmap_share; // NULL: there is no rmap
+extern bool tokens_unsure;            // those that go may never have been counted
 
 // oom.c
 #define OOM_SPARED_MAX 4
-extern u32 oom_spared;                // refusals in a row that killed nobody
-bool oom_kill(struct proc *for_whom); // false: it was `for_whom` itself that had to go
+extern u32 oom_spared;                      // refusals in a row that killed nobody
+bool oom_kill(const struct proc *for_whom); // false: it was `for_whom` itself that had to go
 
 // objects.c: slots of kernel objects
 err_t object_make(struct proc *p, u32 kind, cptr_t table, u64 slot, u64 arg, u64 *id) must_check;
@@ -302,6 +286,7 @@ u64 attach_pages(const struct proc *p);   // frames that others mapped for it an
 void cap_drop(cptr_t slot); // from vm's own table
 err_t leaf_need(u32 slot) must_check;
 err_t life_create(struct proc *p) must_check;
+void aspace_known(u32 slot, u64 id); // its address space, to rmap; 0: it goes
 void life_destroy(struct proc *p);
 err_t windows_make(u32 slot, cptr_t pager, u64 flags) must_check; // vm's windows in its address space
 err_t pool_grow(struct proc *p) must_check;

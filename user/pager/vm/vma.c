@@ -13,19 +13,9 @@ struct vma_node nodes[VMAS];
 static u16 free_head; // linked through nodes[].next
 static u32 free_count;
 
-u32 vma_sum(const struct vma *v)
-{
-	u64 w[3], sum;
-
-	_Static_assert(offsetof(struct vma, object) == sizeof(w), "the sum covers all before it");
-	__builtin_memcpy(w, v, sizeof(w));
-	sum = ~w[0] ^ (w[1] << 17 | w[1] >> 47) ^ (w[2] << 41 | w[2] >> 23);
-	return (u32)(sum >> 32 ^ sum) ^ v->object;
-}
-
 static const struct vma *vma_at(u16 i)
 {
-	return &vms->vma[i];
+	return &vmas[i];
 }
 
 static inline u64 max_u64(u64 a, u64 b)
@@ -186,7 +176,7 @@ void vma_pool_reset(void)
 	free_count = 0;
 	for (u32 i = VMAS - 1; i; i--) {
 		nodes[i] = (struct vma_node){ 0 };
-		if (vms->vma[i].kind == VMA_FREE) {
+		if (vmas[i].kind == VMA_FREE) {
 			nodes[i].next = free_head;
 			free_head = (u16)i;
 			free_count++;
@@ -223,14 +213,14 @@ static void stage_vma(u16 i, const struct vma *v)
 	struct vma checked = *v;
 
 	checked.check = vma_sum(&checked);
-	record_stage(&vms->vma[i], &checked, sizeof(checked));
+	record_stage(&vmas[i], &checked, sizeof(checked));
 }
 
 static void stage_free(u16 i)
 {
 	struct vma none = { 0 };
 
-	record_stage(&vms->vma[i], &none, sizeof(none));
+	record_stage(&vmas[i], &none, sizeof(none));
 }
 
 u16 vma_find(const struct proc *p, u64 page)
@@ -298,6 +288,21 @@ static void vma_unlink(struct proc *p, u16 i)
 		p->hint = 0;
 }
 
+// rmap reads the record again. It need not know of one without entries.
+static void mark_changed(u16 i)
+{
+	if (rmap_share && nodes[i].touched)
+		vma_changed(rmap_share, i);
+}
+
+void vma_touch(u16 i)
+{
+	if (nodes[i].touched)
+		return;
+	nodes[i].touched = true;
+	mark_changed(i);
+}
+
 u16 vma_add(struct proc *p, const struct vma *v, u16 next)
 {
 	u16 i = p->vmas < VMAS_PER_PROC ? pool_take() : 0;
@@ -317,12 +322,14 @@ void vma_delete(struct proc *p, u16 i)
 	vma_unlink(p, i);
 	stage_free(i);
 	record_commit();
+	mark_changed(i);
 	pool_put(i);
 }
 
 void vma_change(struct proc *p, u16 i, const struct vma *v)
 {
 	u64 start = vma_at(i)->start, end = vma_at(i)->end;
+	bool known = v->start == start && v->end == end && v->flags == vma_at(i)->flags;
 
 	p->pages += v->end - v->start;
 	p->pages -= end - start;
@@ -332,6 +339,8 @@ void vma_change(struct proc *p, u16 i, const struct vma *v)
 		gap_set(p, i);
 	if (v->end != end)
 		gap_set(p, nodes[i].next);
+	if (!known)
+		mark_changed(i);
 }
 
 u16 vma_split(struct proc *p, u16 i, u64 page)
@@ -351,6 +360,8 @@ u16 vma_split(struct proc *p, u16 i, u64 page)
 	p->pages -= high.end - high.start;
 	vma_link(p, j, nodes[i].next);
 	nodes[j].touched = nodes[i].touched;
+	mark_changed(i);
+	mark_changed(j);
 	if (high.kind == VMA_SHARED)
 		shared_hold(vma_at(j));
 	return j;
@@ -381,6 +392,8 @@ static void vma_join(struct proc *p, u16 a, u16 b)
 	stage_free(b);
 	record_commit();
 	nodes[a].touched |= nodes[b].touched;
+	mark_changed(a);
+	mark_changed(b);
 	gap_set(p, nodes[a].next);
 	pool_put(b);
 	if (gone.kind == VMA_SHARED)
@@ -441,7 +454,8 @@ void vma_drop_all(struct proc *p)
 
 		next = nodes[i].next;
 		/* One aligned store frees it; the process is not running, so no commit has to cover more. */
-		vms->vma[i].kind = VMA_FREE;
+		vmas[i].kind = VMA_FREE;
+		mark_changed(i);
 		pool_put(i);
 		if (gone.kind == VMA_SHARED && gone.owner)
 			shared_release(&gone);

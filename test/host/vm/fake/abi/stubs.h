@@ -14,6 +14,9 @@ extern struct liveness fake_liveness;
 #undef ARCHIVE_VA
 #undef SERVER_HEAP
 #undef LIVENESS_VA
+#undef VIEW_VA
+extern u64 fake_view[];
+#define VIEW_VA     ((u64)fake_view)
 #define ARGUMENT_VA fake_argument
 #define ARCHIVE_VA  fake_archive
 #define SERVER_HEAP ((u64)fake_heap)
