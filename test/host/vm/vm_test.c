@@ -548,7 +548,7 @@ int main(int argc, char **argv)
 	test_fork_bomb(&models[0]);
 	test_exec_everywhere();
 	printf("vm: single tests ok\n");
-	run_random(100000 * scale, TROUBLE_NONE);
+	run_random(50000 * scale, TROUBLE_NONE);
 	printf("vm: random operations ok\n");
 	run_random(2000 * scale, TROUBLE_REBUILD);
 	printf("vm: rebuild after every operation ok\n");
@@ -557,9 +557,9 @@ int main(int argc, char **argv)
 	run_random(10000 * scale, TROUBLE_NOMEM);
 	printf("vm: no memory at a random call ok\n");
 	if (info.rings)
-		test_swap(20000 * scale);
+		test_swap(6000 * scale);
 	reap_all();
-	test_hostile(20000 * scale);
+	test_hostile(10000 * scale);
 	printf("vm: hostile requests ok\n");
 	reap_all();
 	check(!fake_check());
