@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <kmem.h>
+#include <jjok/kmem.h>
 
 #include "app.h"
 

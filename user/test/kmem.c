@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <kmem.h>
+#include <jjok/kmem.h>
 
 #include <abi/slab_client.h>
 #include <abi/stubs.h>
@@ -189,20 +189,26 @@ static void part_exec(void *self)
 	FAIL("exec");
 }
 
-// A new program in a process that had slabs: they went when it asked for its first.
+static u64 slabs_of(u64 pid)
+{
+	u64 owner, v, n = 0;
+
+	for (u64 i = 0; i < SLAB_COUNT; i++)
+		n += !slab_slab_info(SLOT_SLAB, i, &owner, &v, &v, &v, &v) && owner == pid;
+	return n;
+}
+
+// A new program in a process that had slabs: they are gone, and the window with them.
 static int after_exec(void)
 {
-	u64 pid, owner, v, slabs = 0, mine = 0;
-	void *p = kmalloc(64);
+	u64 pid, v;
 
-	CHECK(p && !vm_getpid(SLOT_VM, &pid, NULL, NULL));
-	for (u64 i = 0; i < SLAB_COUNT; i++) {
-		if (slab_slab_info(SLOT_SLAB, i, &owner, &v, &v, &v, &v))
-			continue;
-		slabs++;
-		mine += owner == pid;
-	}
-	CHECK_EQUAL(mine, 1);
+	CHECK_EQUAL(slab_stat(SLOT_SLAB, 0, &v), -ERR_BADCAP);
+	CHECK(!vm_getpid(SLOT_VM, &pid, NULL, NULL) && !vm_attach(SLOT_VM, ATTACH_SLAB, &v));
+	CHECK_EQUAL(slabs_of(pid), 0);
+	CHECK(kmalloc(64));
+	CHECK_EQUAL(slabs_of(pid), 1);
+	CHECK_EQUAL(slab_detach(SLOT_SLAB, pid << 16), -ERR_PERM);
 	return 0;
 }
 

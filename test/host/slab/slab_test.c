@@ -59,6 +59,24 @@ static void op_end(struct model *m)
 	m->badge = 0;
 }
 
+// exec: vm has unmapped the window and says so. Only vm may.
+static void op_exec(struct model *m)
+{
+	u64 badge = m->badge, w[MSG_WORDS] = { badge };
+
+	check(call(m, OP_SLAB_DETACH, w) == -ERR_PERM);
+	world_unmapped = badge;
+	w[0] = badge;
+	check(!world_call(3, OP_SLAB_DETACH, w));
+	world_unmapped = 0;
+	for (u32 i = 0; i < SLAB_COUNT; i++)
+		check(sls->slab[i].owner != badge);
+	memset(m, 0, sizeof(*m));
+	m->badge = badge;
+	w[0] = 7;
+	check(!call(m, OP_SLAB_ATTACH, w));
+}
+
 static u32 cache_pick(struct model *m)
 {
 	if (m->cache_count && rnd(2))
@@ -271,6 +289,8 @@ static void run_random(u64 steps, bool kill, bool nomem)
 			op_end(m);
 		else if (!rnd(200))
 			op_attach_again(m);
+		else if (!rnd(200))
+			op_exec(m);
 		else
 			ops[rnd(ARRAY_SIZE(ops))](m);
 		world_kill = world_nomem = 0;

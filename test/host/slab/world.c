@@ -13,7 +13,7 @@ char *fake_window;
 u64 fake_argument[PAGE_SIZE / sizeof(u64)];
 struct liveness fake_liveness;
 
-u64 world_seed, world_frames;
+u64 world_seed, world_frames, world_unmapped;
 u32 world_nomem, world_kill, world_kills;
 
 static u64 segment[sizeof(struct slab_state) / sizeof(u64)];
@@ -101,10 +101,12 @@ static void block_free(frame_t first)
 
 err_t frames_return(frame_t first, u32 order, u64 aspace, u64 va)
 {
+	u64 owner = sls->slab[(va - SLAB_WINDOW) / SLAB_STRIDE % SLAB_COUNT].owner;
+
 	step();
 	check(va >= SLAB_WINDOW && (va - SLAB_WINDOW) % SLAB_STRIDE == 0 && block_order[first] == order + 1);
 	/* A wrong address space; when the process is gone, nothing is mapped any more. */
-	if (aspace != 7 && client_lives(sls->slab[(va - SLAB_WINDOW) / SLAB_STRIDE].owner))
+	if (aspace != 7 && owner != world_unmapped && client_lives(owner))
 		return -ERR_BUSY;
 	block_free(first);
 	ASAN_POISON_MEMORY_REGION((void *)va, SLAB_STRIDE);

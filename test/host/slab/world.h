@@ -23,10 +23,11 @@ void world_restart(void);                        // a successor on the same segm
 u64 world_process(u32 slot);                     // a new process there; its badge
 void world_end(u64 badge);                       // its death, as vm tells it
 
-extern u64 world_frames; // in use
-extern u32 world_nomem;  // the n-th block from now is refused, 0 none
-extern u32 world_kill;   // the server dies at the n-th step from now, 0 never
-extern u32 world_kills;  // how often it did
+extern u64 world_frames;   // in use
+extern u32 world_nomem;    // the n-th block from now is refused, 0 none
+extern u32 world_kill;     // the server dies at the n-th step from now, 0 never
+extern u64 world_unmapped; // a process whose window is empty just now
+extern u32 world_kills;    // how often it did
 
 // A request, redelivered to successors until one lives long enough to answer it.
 err_t world_call(u64 badge, u64 label, u64 w[MSG_WORDS]);

@@ -84,6 +84,14 @@ err_t vmalloc_detach(cptr_t ep, u64 badge)
 	return ep == PEER_VMALLOC_CALL && lent_to(badge, 0)->object ? call_end(0) : -ERR_NOENT;
 }
 
+// What a process had of slab is unmapped by now.
+err_t slab_detach(cptr_t ep, u64 badge)
+{
+	call_begin();
+	(void)badge;
+	return ep == PEER_SLAB_CALL ? call_end(0) : -ERR_BADCAP;
+}
+
 err_t sys_cap_revoke(cptr_t table, u64 slot, u64 *done)
 {
 	const struct cap *c = cap_at(&own_table.table, slot);

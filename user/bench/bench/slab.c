@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <kmem.h>
+#include <jjok/kmem.h>
 
 #include "bench.h"
 

@@ -4,7 +4,7 @@
  * it everything it had: slabs, caches.
  *
  *	none --client_get--> known --attach--> known, with an address space, and nothing else
- *	  ^---------------- death <-----------------'
+ *	  ^------------- death, detach <------------'
  */
 #include "slab.h"
 
@@ -70,6 +70,14 @@ void client_begin(struct client_record *c, u64 aspace)
 	client_empty(c);
 	record_stage(&c->aspace, &aspace, sizeof(aspace));
 	record_commit();
+}
+
+void client_detach(u64 badge)
+{
+	struct client_record *c = &sls->client[badge_slot(badge) & (CLIENTS - 1)];
+
+	if (c->badge == badge && badge)
+		client_end(c);
 }
 
 void clients_reap(void)

@@ -154,6 +154,7 @@ bool slab_fault(u64 badge, u64 addr, u32 *index); // the slab that the address l
 // client.c
 struct client_record *client_get(u64 badge); // NULL: not a living process
 void client_begin(struct client_record *c, u64 aspace);
+void client_detach(u64 badge);
 void clients_reap(void);
 u32 clients_count(void);
 u64 client_quota(void);

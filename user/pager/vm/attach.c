@@ -171,7 +171,7 @@ void attach_drop(struct proc *p)
 			cap_drop(proc_cap(proc_slot(p), servers[i].cap));
 }
 
-// Areas belong to an image: the next one begins without.
+// What these servers gave belongs to an image: the next one begins without.
 void attach_exec(struct proc *p)
 {
 	u32 slot = proc_slot(p);
@@ -179,9 +179,14 @@ void attach_exec(struct proc *p)
 	for (u32 i = 0; i < SERVERS; i++) {
 		const struct pager_server *s = &servers[i];
 
-		if (!s->maps || !(proc_record(p)->attached >> i & 1))
+		if (!(proc_record(p)->attached >> i & 1))
 			continue;
-		window_return(p, s);
+		if (s->maps) {
+			window_return(p, s);
+		} else {
+			entries_unmap(p, PAGE_OF(s->start), (s->end - s->start) / PAGE_SIZE, 0);
+			(void)slab_detach(PEER_SLAB_CALL, p->badge);
+		}
 		(void)sys_aspace_ctl(proc_cap(slot, CAP_ASPACE), ASOP_WINDOW, s->window, 0, 0, 0, 0, 0, NULL, NULL,
 				     NULL, NULL);
 		(void)sys_cap_delete(proc_cap(slot, CAP_TABLE), s->slot);

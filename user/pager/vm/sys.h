@@ -8,6 +8,7 @@
 #include <abi/init_client.h>
 #include <abi/stubs.h>
 #include <abi/vm_server.h>
+#include <abi/slab_client.h>
 #include <abi/vmalloc_client.h>
 #include <pager/server.h>
 
@@ -19,6 +20,7 @@ enum peer {
 	PEER_CONSOLE_NOTIFY,
 	PEER_INIT, // to power off when the first process ends
 	PEER_SLAB, // slab's endpoint, to be minted for those who attach
+	PEER_SLAB_CALL,
 	PEER_SLAB_NOTIFY,
 	PEER_VMALLOC,      // vmalloc's endpoint, to be minted for those who attach
 	PEER_VMALLOC_CALL, // the same with vm's own badge: who comes and goes

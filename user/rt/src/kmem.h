@@ -2,7 +2,7 @@
 // The two halves of the slab server's client: kmem.c and kmem_check.c.
 #pragma once
 
-#include <kmem.h>
+#include <jjok/kmem.h>
 
 #include <lib/slab/layout.h>
 #include <lib/slab/slab.h>
