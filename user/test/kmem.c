@@ -20,7 +20,7 @@
 
 #include "check.h"
 
-#define OBJECTS 3000
+#define OBJECTS 1500
 
 static u64 stat(u64 index)
 {
