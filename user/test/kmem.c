@@ -20,7 +20,7 @@
 
 #include "check.h"
 
-#define OBJECTS 1500
+#define OBJECTS 600
 
 static u64 stat(u64 index)
 {
