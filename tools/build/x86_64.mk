@@ -1,7 +1,6 @@
 # What the build must know of x86_64. The compiler is Debian's for Linux on this CPU, so all that it assumes about Linux is taken back.
 ARCH_DIR := arch/x86_64
 CROSS := x86_64-linux-gnu-
-ELF_FORMAT := elf64-x86-64
 
 X86_64_PLAIN := -m64 -march=x86-64 -mno-red-zone -fno-pic -no-pie -fcf-protection=none -fno-asynchronous-unwind-tables
 KERNEL_ARCH_CFLAGS := $(X86_64_PLAIN) -mgeneral-regs-only -mcmodel=kernel
