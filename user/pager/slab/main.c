@@ -8,6 +8,7 @@
 #include <base/log.h>
 #include <server/main.h>
 
+#define RELIEF_STEP   4  // slabs
 #define RESERVE_PAGES 24 // of the pool: the program's image, stack, argument page, page tables
 
 bool client_lives(u64 badge)
@@ -53,14 +54,22 @@ static __attribute__((noinline)) err_t fault_reply_recv(struct request *rq)
 	return ipc_reply_recv(SLOT_SELF_ENDPOINT, rq);
 }
 
+// Empty slabs go, the oldest first, until a fifth of all frames is free or there is none left.
+static void relieve(void)
+{
+	u64 most = frames_limit - frames_limit / 5;
+
+	stats[SLABSTAT_PRESSURE]++;
+	while (stats[SLABSTAT_FRAMES] > most && slabs_shrink(0, 0, RELIEF_STEP))
+		;
+}
+
 static void notified(u64 bits)
 {
 	if (bits & NOTIFY_DEATH)
 		clients_reap();
-	if (bits & NOTIFY_PRESSURE) {
-		stats[SLABSTAT_PRESSURE]++;
-		slabs_shrink(0, 0, SLAB_COUNT);
-	}
+	if (bits & NOTIFY_PRESSURE)
+		relieve();
 }
 
 static void redelivered(struct request *rq)
