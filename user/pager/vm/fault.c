@@ -248,8 +248,16 @@ enum fault_plan fault_slow(const struct fault *f, struct map_reply *map)
 	case ENTRY_EMPTY:
 		return fault_empty(p, v, page, f, map);
 	case ENTRY_LEAF:
-	case ENTRY_HELD:
 		return fault_present(p, v, page, f, map);
+	case ENTRY_HELD: {
+		enum fault_plan plan = fault_present(p, v, page, f, map);
+
+		/* The kernel gives less rather than more than it is asked for. Where the CPU has no entry that allows
+		 * execution and nothing else, programs get reading with it, as from Linux. */
+		if (f->access == ACCESS_EXEC)
+			map->prot |= PROT_READ;
+		return plan;
+	}
 	default:
 		return fault_token(p, v, page, f, map);
 	}
