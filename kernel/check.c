@@ -10,9 +10,8 @@
 // Argument pages are pinned by the kernel: not a device's pin, so mm_check_rest must not see them.
 static void argument_pins(s32 delta)
 {
-	for (struct thread *t = thread_list; t; t = t->all_next)
-		if (t->argument)
-			virt_to_page(t->argument)->pins += delta;
+	struct thread *t;
+	for_each_thread(t) if (t->argument) virt_to_page(t->argument)->pins += delta;
 }
 
 static u64 check_queue(const struct thread *t, const struct thread *head)
@@ -67,7 +66,9 @@ u64 self_check(void)
 	argument_pins(-1);
 	u64 bad = mm_check() + mm_check_rest(device_pins);
 	argument_pins(1);
-	for (struct thread *t = thread_list; t; t = t->all_next) {
+	struct thread *t;
+	for_each_thread(t)
+	{
 		bad += check_thread(t);
 		if (t->captable)
 			bad += check_table(t->captable);

@@ -37,6 +37,7 @@ struct hart {
 	u32 irq_off_nr;
 	u64 deadline_set; // tick the timer is set to
 	bool slice_on;    // a time slice is running
+	bool timer_stale; // the timer may have to be set to an earlier tick (timer_update)
 	u64 slice_end;
 };
 

@@ -277,16 +277,19 @@ void ipc_reply_map_recv(struct thread *self)
 		receive(self, ep, 0, 0);
 }
 
-// Requests that were received and not answered, one a call, by growing object id of the thread that waits: the first
-// one above `after`, so that a walk neither repeats nor skips when threads come and go meanwhile.
-static struct thread *next_open(struct endpoint *ep, u32 after)
+// Requests that were received and not answered, one a call. AGAIN: so many threads were looked at; go on.
+static err_t next_open(struct endpoint *ep, bool first, struct thread **client)
 {
-	struct thread *best = NULL;
-	for (struct thread *t = thread_list; t; t = t->all_next) {
-		if (t->state == THREAD_WAIT_REPLY && t->wait == ep && object_id(t) > after && (!best || t < best))
-			best = t;
+	if (first)
+		walk_start(&ep->mark);
+	for (u32 i = 0; ep->mark.next && i < WALK_STEP; i++) {
+		struct thread *t;
+		if (walk_step(&ep->mark, &t) && t && t->state == THREAD_WAIT_REPLY && t->wait == ep) {
+			*client = t;
+			return 0;
+		}
 	}
-	return best;
+	return ep->mark.next ? -ERR_AGAIN : -ERR_NOENT;
 }
 
 void ipc_recv(struct thread *self)
@@ -297,11 +300,12 @@ void ipc_recv(struct thread *self)
 	u64 flags = IPC_FLAGS(&self->ctx);
 	self->recv_slot = ctx_reg(&self->ctx, R_FLOW) >> 32;
 	if (flags & IPC_REDELIVER) {
-		struct thread *client = next_open(ep, ctx_reg(&self->ctx, r_word(0)));
-		if (client)
-			deliver_request(client, self, ep);
+		struct thread *client;
+		err_t err = next_open(ep, !ctx_reg(&self->ctx, r_word(0)), &client);
+		if (err)
+			ctx_set_status(&self->ctx, err);
 		else
-			ctx_set_status(&self->ctx, -ERR_NOENT);
+			deliver_request(client, self, ep);
 		return;
 	}
 	receive(self, ep, self->recv_slot, flags);
@@ -396,27 +400,48 @@ static void fail_waiter(struct thread *t)
 	sched_ready(t);
 }
 
-static void fail_waiters(struct thread **head)
+#define WORK_DEATH  8000 // instructions of a step, roughly
+#define WORK_WAITER 250
+#define WORK_NODE   25
+
+// False: there are more than this call may do.
+static bool fail_waiters(struct thread **head, s64 *work)
 {
-	while (*head)
+	for (; *head && *work > 0; *work -= WORK_WAITER)
 		fail_waiter(*head);
+	return !*head;
 }
 
-// The last capability is gone: nobody can receive or call here again. Whoever waits is told.
-void endpoint_destroy(struct endpoint *ep)
+// The last capability is gone: nobody can receive or call here again. Whoever waits is told: in the queues, or for a
+// reply.
+err_t endpoint_destroy_step(struct endpoint *ep)
 {
-	fail_waiters(&ep->senders);
-	fail_waiters(&ep->receivers);
-	for (struct thread *t = thread_list; t; t = t->all_next) {
-		if (t->state == THREAD_WAIT_REPLY && t->wait == ep)
-			fail_waiter(t);
+	s64 work = WORK_DEATH;
+	struct thread *t;
+	if (!ep->obj.step) {
+		ep->obj.step = 1;
+		walk_start(&ep->mark);
+		if (ep->bound)
+			notification_unbind(ep->bound);
 	}
-	if (ep->bound)
-		notification_unbind(ep->bound);
+	if (!fail_waiters(&ep->senders, &work) || !fail_waiters(&ep->receivers, &work))
+		return -ERR_AGAIN;
+	for (; walk_step(&ep->mark, &t); work -= WORK_NODE) {
+		if (t && t->state == THREAD_WAIT_REPLY && t->wait == ep) {
+			fail_waiter(t);
+			work -= WORK_WAITER;
+		}
+		if (work <= 0)
+			return -ERR_AGAIN;
+	}
+	return 0;
 }
 
-void notification_destroy(struct notification *n)
+err_t notification_destroy_step(struct notification *n)
 {
-	fail_waiters(&n->waiters);
+	s64 work = WORK_DEATH;
+	if (!fail_waiters(&n->waiters, &work))
+		return -ERR_AGAIN;
 	notification_unbind(n);
+	return 0;
 }

@@ -19,6 +19,7 @@ struct endpoint {
 	struct thread *senders;
 	u64 signals; // bits of the bound notification that wait for a receive
 	struct notification *bound;
+	struct thread_node mark; // redelivery and death look at all threads, in steps
 };
 _Static_assert(sizeof(struct endpoint) <= 64, "ENDPOINT slot");
 
@@ -75,7 +76,7 @@ void ipc_fault_call(struct thread *t, struct endpoint *ep, u64 badge);
 void notification_signal(struct notification *n, u64 bits);
 err_t notification_bind(struct notification *n, struct endpoint *ep) must_check;
 void notification_unbind(struct notification *n);
-void endpoint_destroy(struct endpoint *ep);
-void notification_destroy(struct notification *n);
+err_t endpoint_destroy_step(struct endpoint *ep) must_check; // AGAIN
+err_t notification_destroy_step(struct notification *n) must_check;
 void queue_insert(struct thread **head, struct thread *t);
 void queue_remove(struct thread **head, struct thread *t);

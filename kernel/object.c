@@ -88,7 +88,10 @@ static err_t destroy_thread(struct thread *t)
 	// The running thread cannot take itself apart; its pager does.
 	if (t->state == THREAD_RUNNING)
 		return -ERR_BUSY;
-	thread_destroy(t);
+	t->obj.dying = true;
+	err_t err = thread_destroy_step(t);
+	if (err)
+		return err;
 	drop(&t->captable);
 	drop(&t->aspace);
 	return 0;
@@ -134,12 +137,12 @@ static err_t object_destroy(struct object *o)
 	case TYPE_THREAD:
 		return destroy_thread((struct thread *)o);
 	case TYPE_ENDPOINT:
-		endpoint_destroy((struct endpoint *)o);
-		return 0;
+		o->dying = true;
+		return endpoint_destroy_step((struct endpoint *)o);
 	case TYPE_NOTIFICATION:
+		o->dying = true;
 		irq_unbind((struct notification *)o);
-		notification_destroy((struct notification *)o);
-		return 0;
+		return notification_destroy_step((struct notification *)o);
 	case TYPE_DEVICE:
 		device_destroy((struct device *)o);
 		return 0;

@@ -8,6 +8,7 @@
 #include <kernel/fastpath.h>
 #include <kernel/ipc.h>
 #include <kernel/object.h>
+#include <kernel/trace.h>
 #include <kernel/trap.h>
 #include <mm/pool.h>
 
@@ -75,12 +76,33 @@ void sched_remove(struct thread *t)
 		ready_remove(h, t);
 }
 
+// Where it waits in a queue of an endpoint or notification, or NULL.
+static struct thread **wait_queue(struct thread *t)
+{
+	struct endpoint *ep = t->wait;
+	struct notification *n = t->wait;
+	switch (t->state) {
+	case THREAD_WAIT_SEND:
+		return &ep->senders;
+	case THREAD_WAIT_RECV:
+		return &ep->receivers;
+	case THREAD_WAIT_NOTIFY:
+		return &n->waiters;
+	}
+	return NULL;
+}
+
 void sched_set_priority(struct thread *t, u8 priority)
 {
+	struct thread **queue = wait_queue(t);
 	bool ready = t->state == THREAD_READY;
 	if (ready)
 		sched_remove(t);
+	if (queue)
+		queue_remove(queue, t);
 	t->priority = priority;
+	if (queue)
+		queue_insert(queue, t);
 	if (ready) {
 		t->state = THREAD_STOPPED;
 		sched_ready(t);
@@ -133,6 +155,8 @@ static void sched_switch(struct hart *h, struct thread *next)
 	if (h->cur)
 		h->cur->cycles += now - h->stamp;
 	h->stamp = now;
+	if (unlikely(trace_mask) && next && next->introduced != trace_epoch)
+		trace_introduce(next);
 	trace(EVENT_SWITCH, h->cur ? object_id(h->cur) : 0, next ? object_id(next) : 0, h->cur ? h->cur->state : 0);
 	h->cur = next;
 }
@@ -156,7 +180,7 @@ static void sched_events(void)
 			notification_signal(event.pool->notify, event.bits);
 }
 
-static void sched_account(struct hart *h)
+static always_inline void sched_account(struct hart *h)
 {
 	u64 spent = arch_cycles() - h->entered;
 	if (h->entered && spent > h->irq_off_max) {
@@ -166,21 +190,30 @@ static void sched_account(struct hart *h)
 	h->entered = 0;
 }
 
-static void sched_idle(struct hart *h)
+// Nobody runs. Then what is dead is taken apart, and between two steps everything that came in the meantime is heard.
+static void sched_idle(struct hart *h, bool work)
 {
 	if (h->cur)
 		sched_switch(h, NULL);
 	timer_update(h);
 	sched_account(h);
 	kernel_unlock();
-	arch_idle();
+	if (!work)
+		arch_idle();
 	kernel_lock();
 	h->entered = arch_cycles();
 	h->entered_nr = ENTRY_INTERRUPT;
 	irq_service();
 }
 
-_Noreturn void sched_exit(void)
+static _Noreturn void sched_leave(struct hart *h, struct thread *next)
+{
+	sched_account(h);
+	kernel_unlock();
+	arch_return_to_user(&next->ctx);
+}
+
+static _Noreturn __attribute__((noinline)) void sched_choose(void)
 {
 	struct hart *h = arch_hart();
 	struct thread *next;
@@ -190,14 +223,26 @@ _Noreturn void sched_exit(void)
 		next = sched_pick(h);
 		if (next)
 			break;
-		if (!more)
-			sched_idle(h);
+		sched_idle(h, more);
 	}
 	if (next != h->cur)
 		sched_switch(h, next);
 	sched_load(h, next->aspace);
-	timer_update(h);
-	sched_account(h);
-	kernel_unlock();
-	arch_return_to_user(&next->ctx);
+	if (unlikely(timer_due(h)))
+		timer_update(h);
+	sched_leave(h, next);
+}
+
+// Mostly a call has woken nobody, and its caller goes on.
+_Noreturn void sched_exit(void)
+{
+	struct hart *h = arch_hart();
+	struct thread *cur = h->cur;
+	if (unlikely(!cur || cur->state != THREAD_RUNNING || h->next || gate_best(h) > cur->priority))
+		sched_choose();
+	if (unlikely(graveyard || pool_events || h->tlb.as != cur->aspace || !cur->aspace->root))
+		sched_choose();
+	if (unlikely(timer_due(h)))
+		timer_update(h);
+	sched_leave(h, cur);
 }

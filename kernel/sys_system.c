@@ -74,12 +74,16 @@ err_t sys_device(struct thread *self, struct cap *cap, u64 op, u64 a, u64 b, u64
 	return -ERR_INVAL;
 }
 
-static u64 open_calls(void)
+// Among some threads, from `first` on (0: all of them); *next: where to go on, 0: those were the last.
+static err_t open_calls(u64 first, u64 *count, u64 *next)
 {
-	u64 n = 0;
-	for (struct thread *t = thread_list; t; t = t->all_next)
-		n += t->state == THREAD_WAIT_REPLY;
-	return n;
+	struct thread *t = first ? object_find(first, TYPE_THREAD) : thread_behind(&thread_list);
+	if (!t || t->obj.step)
+		return -ERR_NOENT;
+	for (u32 i = 0; t && i < 4 * WALK_STEP; i++, t = thread_behind(&t->node))
+		*count += t->state == THREAD_WAIT_REPLY;
+	*next = t ? object_id(t) : 0;
+	return 0;
 }
 
 static u64 free_frames(void)
@@ -99,9 +103,11 @@ static u64 faults_taken(const struct hart *h)
 	return n;
 }
 
-static err_t system_stat(u64 index, u64 *out)
+static err_t system_stat(u64 index, u64 b, u64 *out)
 {
 	struct hart *h = arch_hart();
+	if (index == SYSSTAT_OPEN_CALLS)
+		return open_calls(b, &out[0], &out[1]);
 	const u64 value[] = {
 		[SYSSTAT_FRAMES] = mem.frames,
 		[SYSSTAT_FREE] = free_frames(),
@@ -117,7 +123,6 @@ static err_t system_stat(u64 index, u64 *out)
 		[SYSSTAT_MEM_BASE] = mem.base,
 		[SYSSTAT_OBJECTS] = objects_alive,
 		[SYSSTAT_CAPS] = caps_alive,
-		[SYSSTAT_OPEN_CALLS] = open_calls(),
 		[SYSSTAT_BOOT_CYCLES] = boot_cycles,
 	};
 	if (index > SYSSTAT_FAULT_SYSCALLS && index <= SYSSTAT_FAULT_SYSCALLS + 8)
@@ -187,7 +192,7 @@ err_t sys_system(struct thread *self, struct cap *cap, u64 op, u64 a, u64 b, u64
 		arch_hart()->entered = 0; // looks at everything by design: not a bounded call
 		return 0;
 	case SYS_STAT:
-		return system_stat(a, out);
+		return system_stat(a, b, out);
 	case SYS_WALK:
 		return system_walk(self, a, b, c, out);
 	case SYS_POWER:

@@ -75,7 +75,6 @@ static err_t thread_priority(struct thread *self, struct thread *t, u64 priority
 {
 	if (priority > self->priority || !priority)
 		return -ERR_PERM;
-	// A receiver or sender keeps its place in its queue until it next waits.
 	sched_set_priority(t, priority);
 	return 0;
 }

@@ -4,7 +4,45 @@
 #include <kernel/ipc.h>
 #include <kernel/object.h>
 
-struct thread *thread_list;
+struct thread_node thread_list = { .next = &thread_list, .prev = &thread_list };
+
+static void node_insert(struct thread_node *node, struct thread_node *after)
+{
+	node->prev = after;
+	node->next = after->next;
+	after->next->prev = node;
+	after->next = node;
+}
+
+static void node_remove(struct thread_node *node)
+{
+	node->prev->next = node->next;
+	node->next->prev = node->prev;
+	node->next = node->prev = NULL;
+}
+
+void walk_start(struct thread_node *mark)
+{
+	walk_stop(mark);
+	node_insert(mark, &thread_list);
+}
+
+void walk_stop(struct thread_node *mark)
+{
+	if (mark->next)
+		node_remove(mark);
+}
+
+bool walk_step(struct thread_node *mark, struct thread **t)
+{
+	struct thread_node *node = mark->next;
+	node_remove(mark);
+	if (node == &thread_list)
+		return false;
+	node_insert(mark, node);
+	*t = node->thread;
+	return true;
+}
 
 // Flow ids: hart, then a number for each run of flows, then a count. A run of one (step 0) is a thread that was told
 // what to carry.
@@ -25,14 +63,12 @@ void thread_init(struct thread *t)
 {
 	t->state = THREAD_STOPPED;
 	t->reply = (u64)call_epoch << 32 | object_id(t);
-	t->next = t->prev = t;
+	t->next = t->prev = t->run_next = t->run_prev = t;
 	thread_set_flow(t, 0);
 	t->hart = arch_hart();
 	arch_context_init(&t->ctx, 0, 0, 0);
-	t->all_next = thread_list;
-	if (thread_list)
-		thread_list->all_prev = t;
-	thread_list = t;
+	t->node.thread = t;
+	node_insert(&t->node, &thread_list);
 }
 
 void thread_unwait(struct thread *t)
@@ -109,7 +145,24 @@ err_t thread_set_argument(struct thread *t, struct pool *pool, frame_t frame)
 	return 0;
 }
 
-void thread_destroy(struct thread *t)
+// `serving` may name a slot of a freed thread for as long as the slot is one for threads: it is zeroed then, or another
+// thread's, and refutes the reply word itself. So who serves whom is only looked at when the last thread of a frame
+// goes. A sibling that has begun to look starts over: what came to name this thread may lie behind it.
+static bool frame_stays(const struct thread *t)
+{
+	const struct page *page = virt_to_page(t);
+	for (u32 i = 0; i < PAGE_SIZE / OBJECT_SIZE_THREAD; i++) {
+		struct thread *sibling = (void *)((char *)page_address(page) + i * OBJECT_SIZE_THREAD);
+		if (sibling == t || !(page->word0 >> i & 1))
+			continue;
+		if (sibling->obj.step)
+			walk_start(&sibling->node);
+		return true;
+	}
+	return false;
+}
+
+static void thread_end(struct thread *t)
 {
 	struct hart *h = t->hart;
 	thread_stop(t, true);
@@ -117,16 +170,28 @@ void thread_destroy(struct thread *t)
 	call_epoch = MAX(call_epoch, (u32)(t->reply >> 32) + 1);
 	if (h->fp_owner == t)
 		h->fp_owner = NULL;
-	for (struct thread *s = thread_list; s; s = s->all_next) {
-		if (s->serving == t)
-			s->serving = NULL;
-	}
 	if (h->cur == t)
 		h->cur = NULL;
-	if (t->all_prev)
-		t->all_prev->all_next = t->all_next;
-	else
-		thread_list = t->all_next;
-	if (t->all_next)
-		t->all_next->all_prev = t->all_prev;
+}
+
+// Its node becomes the mark of the walk that looks for those who serve it.
+err_t thread_destroy_step(struct thread *t)
+{
+	struct thread *s;
+	if (!t->obj.step) {
+		thread_end(t);
+		walk_stop(&t->node);
+		if (frame_stays(t))
+			return 0;
+		t->obj.step = 1;
+		t->node.thread = NULL;
+		walk_start(&t->node);
+	}
+	for (u32 i = 0; i < WALK_STEP; i++) {
+		if (!walk_step(&t->node, &s))
+			return 0;
+		if (s && s->serving && virt_to_page(s->serving) == virt_to_page(t))
+			s->serving = NULL;
+	}
+	return -ERR_AGAIN;
 }

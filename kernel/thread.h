@@ -36,6 +36,13 @@ struct captable;
 struct endpoint;
 struct notification;
 
+// All threads, newest first, in a ring. A walk that takes more than one call keeps its place with a mark in the ring:
+// threads come and go around it.
+struct thread_node {
+	struct thread_node *next, *prev; // NULL: not in the ring
+	struct thread *thread;           // NULL: a mark, or the ring's head
+};
+
 struct thread {
 	struct object obj;
 	struct arch_context ctx;
@@ -43,38 +50,58 @@ struct thread {
 	u8 priority;
 	u8 in_fault; // FAULT_*: the request is a fault: registers are complete, the reply resumes the instruction
 	u8 killed;
-	u64 reply; // reply word of the current or last request: call number << 32 | object id
-	struct thread *
-		serving; // whose request a fast path delivered to it last (reply_target); cleared when that thread dies
-	void *wait;      // endpoint or notification it waits on
+	u64 reply;              // reply word of the current or last request: call number << 32 | object id
+	struct thread *serving; // whose request it was delivered last (fastpath_reply_target); cleared when that
+				// thread's frame goes
+	void *wait;             // endpoint or notification it waits on
 	struct captable *captable;
 	struct aspace *aspace;
-	struct thread *next, *prev; // the queue it is on
-	u64 flow;                   // flow it works for (kept while tracing)
-	u64 flow_next;              // flow of its next fault or outermost call
-	u64 flow_step;              // 1; 0: thread_ctl FLOW said which to carry
-	u64 badge;                  // WAIT_SEND: badge its request carries
-	u64 *argument;              // argument page in the direct map, NULL
+	struct thread *next, *prev; // the queue it is on (queue.c)
+	struct thread *run_next, *run_prev;
+	u64 flow;      // flow it works for (kept while tracing)
+	u64 flow_next; // flow of its next fault or outermost call
+	u64 flow_step; // 1; 0: thread_ctl FLOW said which to carry
+	u64 badge;     // WAIT_SEND: badge its request carries
+	u64 *argument; // argument page in the direct map, NULL
 	frame_t argument_frame;
-	u64 fault_addr;                         // FAULT_PAGE: address; FAULT_EXCEPTION: value
-	u32 fault_access;                       // FAULT_PAGE: ACCESS_*; FAULT_EXCEPTION: EXC_*
-	const struct window *fault_window;      // of `aspace`, which lives as long as the thread
-	u64 recv_slot;                          // WAIT_RECV, WAIT_REPLY: slot for a capability that comes, 0 none
-	u64 send_slot;                          // WAIT_SEND: capability it sends
-	struct notification *bound;             // notification whose bits end its receive
-	u64 deadline;                           // tick; 0: none
-	struct thread *timer_next, *timer_prev; // on the hart's deadline list
-	u64 cycles;                             // processor time, accounted at slow switches
-	u64 started;                            // cycle counter when it was switched to
-	u64 fault_calls;                        // pager: system calls since it took a fault
-	struct thread *all_next, *all_prev;
+	u64 fault_addr;                    // FAULT_PAGE: address; FAULT_EXCEPTION: value
+	u32 fault_access;                  // FAULT_PAGE: ACCESS_*; FAULT_EXCEPTION: EXC_*
+	const struct window *fault_window; // of `aspace`, which lives as long as the thread
+	u64 recv_slot;                     // WAIT_RECV, WAIT_REPLY: slot for a capability that comes, 0 none
+	u64 send_slot;                     // WAIT_SEND: capability it sends
+	struct notification *bound;        // notification whose bits end its receive
+	u64 deadline;                      // tick; 0: none
+	struct thread *timer_left, *timer_right, *timer_up; // in the heap of deadlines (timer.c)
+	u32 timer_rank;
+	u32 introduced;  // trace.c: its name is in the trace since that epoch
+	u64 cycles;      // processor time, accounted at slow switches
+	u64 started;     // cycle counter when it was switched to
+	u64 fault_calls; // pager: system calls since it took a fault
+	struct thread_node node;
 	struct hart *hart;
 	char name[16];
 };
 _Static_assert(sizeof(struct thread) <= 1024, "THREAD slot");
 
-extern struct thread *thread_list;
+extern struct thread_node thread_list;
 extern struct thread *init_thread; // the machine ends with it
+
+// The thread behind this node, marks left out; NULL: none.
+static always_inline struct thread *thread_behind(const struct thread_node *node)
+{
+	do {
+		node = node->next;
+	} while (!node->thread && node != &thread_list);
+	return node->thread;
+}
+#define for_each_thread(t) for ((t) = thread_behind(&thread_list); (t); (t) = thread_behind(&(t)->node))
+
+// A walk in steps: from the newest thread on. walk_step: false at the end (the mark is out of the ring then); else the
+// mark has moved behind one node more, whose thread is *t (NULL: another walk's mark).
+#define WALK_STEP 256 // nodes that one call looks at
+void walk_start(struct thread_node *mark);
+void walk_stop(struct thread_node *mark);
+bool walk_step(struct thread_node *mark, struct thread **t);
 
 void thread_init(struct thread *t);
 #define FLOW_RUN (1ul << 28)                      // flows a thread starts before its numbers meet another's
@@ -91,7 +118,7 @@ err_t thread_set_argument(struct thread *t, struct pool *pool, frame_t frame) mu
 void thread_stop(struct thread *t, bool kill);
 // Take it off whatever it waits on; its pending request is abandoned. The caller sets a new state.
 void thread_unwait(struct thread *t);
-void thread_destroy(struct thread *t);
+err_t thread_destroy_step(struct thread *t) must_check; // AGAIN
 
 // fault.c
 void fault_deadline(struct thread *t);           // its pager did not answer in time: ask the window's fallback
@@ -108,8 +135,20 @@ void sched_preempt(void); // current to the tail of its queue (time slice over)
 // timer.c
 void timer_arm(struct thread *t, u64 deadline_ns); // absolute, in nanoseconds of the time counter
 void timer_arm_in(struct thread *t, u64 ns);       // from now
-void timer_cancel(struct thread *t);
+void timer_disarm(struct thread *t);
 void timer_update(struct hart *h); // set the hardware to the next deadline or slice end
+
+static always_inline void timer_cancel(struct thread *t)
+{
+	if (unlikely(t->deadline != 0))
+		timer_disarm(t);
+}
+
+// May the hardware have to be set to an earlier tick?
+static always_inline bool timer_due(const struct hart *h)
+{
+	return h->timer_stale || (h->ready_map && !h->slice_on);
+}
 void timer_interrupt(void);
 
 // fp.c

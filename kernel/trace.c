@@ -13,6 +13,7 @@
 #include <kernel/trace.h>
 
 u64 trace_mask;
+u32 trace_epoch;
 
 static struct trace_header *area;
 
@@ -44,6 +45,14 @@ void trace_init(struct trace_header *header, u64 ring_bytes, bool wait, u64 mask
 	trace_set_mask(mask);
 }
 
+void trace_introduce(struct thread *t)
+{
+	u64 name[2];
+	__builtin_memcpy(name, t->name, sizeof(name));
+	trace(EVENT_NAME, object_id(t), name[0], name[1]);
+	t->introduced = trace_epoch;
+}
+
 u64 trace_set_mask(u64 mask)
 {
 	u64 old = trace_mask;
@@ -51,11 +60,10 @@ u64 trace_set_mask(u64 mask)
 	// The fast paths write no events: while any group is on they decline.
 	for (u32 i = 0; i < hart_count; i++)
 		harts[i].tlb.gate = trace_mask ? harts[i].tlb.gate | GATE_TRACE : harts[i].tlb.gate & ~GATE_TRACE;
-	// Whoever got his name while nobody listened is introduced now.
-	for (struct thread *t = thread_list; t && !old; t = t->all_next) {
-		u64 name[2];
-		__builtin_memcpy(name, t->name, sizeof(name));
-		trace(EVENT_NAME, object_id(t), name[0], name[1]);
+	if (!old && trace_mask) {
+		trace_epoch++;
+		if (arch_hart()->cur)
+			trace_introduce(arch_hart()->cur);
 	}
 	return old;
 }

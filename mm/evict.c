@@ -62,6 +62,8 @@ static always_inline bool place_find(u64 id, vaddr_t va, vaddr_t limit, const st
 // Tokens mean something to the pager of the frame's pool only; in another pool's window the page is simply gone.
 static always_inline u64 place_token(const struct place *place, const struct pool *pool, u64 token)
 {
+	if (token == TOKEN_REVOKED)
+		return token;
 	const struct window *w = &place->as->window[0];
 	if (unlikely(place->va < w->start || place->va >= w->end))
 		w = aspace_window(place->as, place->va);

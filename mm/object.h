@@ -12,7 +12,7 @@ struct object {
 	u32 refs; // capabilities and kernel references that name it; the slot is freed when it drops to 0
 	u8 type;  // TYPE_*
 	u8 dying; // being torn down in steps
-	u16 spare;
+	u16 step; // how far the death of one that dies in steps has come; 0: not begun
 };
 
 // Object id: physical address >> 6. Unique while the object lives.

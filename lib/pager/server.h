@@ -85,22 +85,22 @@ static always_inline void park_pop(struct park *park, struct park_queue *queue)
 // Forget the requests of clients that are gone (after NOTIFY_DEATH). Returns how many went.
 u32 park_drop_dead(struct park *park, struct park_queue *queue);
 
-// How a server begins: SERVER_AGAIN first takes the requests that a predecessor received and did not answer, oldest
-// first.
+// How a server begins: SERVER_AGAIN first takes the requests that a predecessor received and did not answer.
 enum server_start {
 	SERVER_FRESH,
 	SERVER_AGAIN,
 };
 
-// Open requests of a predecessor, each once: the kernel goes on after the reply word it is given.
+// Open requests of a predecessor, each once, in no particular order.
 static always_inline void server_redeliver(cptr_t endpoint, void (*request)(struct request *))
 {
 	struct request rq = { 0 };
-	u64 last = 0;
+	u64 go_on = 0;
 	err_t err;
 
-	while (!(err = ipc_recv(endpoint, IPC_REDELIVER, last, &rq))) {
-		last = rq.reply;
+	for (; (err = ipc_recv(endpoint, IPC_REDELIVER, go_on, &rq)) == 0 || err == -ERR_AGAIN; go_on = 1) {
+		if (err)
+			continue;
 		request(&rq);
 		if (rq.reply)
 			(void)ipc_reply(endpoint, &rq); /* STALE: the client was killed meanwhile */

@@ -114,6 +114,15 @@ def linked(head, member):
         node = node[member]
 
 
+def threads():
+    head = value("&thread_list")
+    node = head["next"]
+    while node != head:
+        if int(node["thread"]):  # else a walk's mark
+            yield node["thread"]
+        node = node["next"]
+
+
 class Command(gdb.Command):
     """Base: the docstring's first line is the help; errors of reading memory become one line."""
 
@@ -138,7 +147,7 @@ class Threads(Command):
         direct_map = machine().direct_map
         running = {int(value(f"harts[{i}].cur")): i for i in range(number("hart_count"))}
         print("id       state        prio pc               waits on           name")
-        for thread in linked("thread_list", "all_next"):
+        for thread in threads():
             state = enum_name("thread_state", "THREAD_", int(thread["state"]))
             if int(thread) in running:
                 state += f"@{running[int(thread)]}"

@@ -69,8 +69,8 @@ RT_INLINE err_t ipc_reply(cptr_t endpoint, struct request *rq)
 	return arch_ipc(NR_REPLY, endpoint, rq->caps, rq->reply, rq);
 }
 
-/* Receive. flags: IPC_POLL, IPC_DEADLINE (then `deadline` is an absolute time in nanoseconds), IPC_REDELIVER (it is a
- * reply word). */
+/* Receive. flags: IPC_POLL, IPC_DEADLINE (then `deadline` is an absolute time in nanoseconds), IPC_REDELIVER (it is
+ * 0 to begin, else 1). */
 RT_INLINE err_t ipc_recv(cptr_t endpoint, u64 flags, u64 deadline, struct request *rq)
 {
 	struct request next = { .w = { deadline } };

@@ -17,3 +17,8 @@ TEST_FILES += user/test/blk.manifest:/etc/blk.manifest
 TEST_SERVERS += tenant
 tenant_SRCS := user/test/tenant/main.c
 TEST_FILES += user/test/tenant.manifest:/etc/tenant.manifest
+
+# kscale: the kernel with many threads, on a machine of its own.
+TEST_SERVERS += kscale
+kscale_SRCS := user/test/kscale/main.c user/test/lab/lab.c
+TEST_FILES += user/test/kscale.manifest:/etc/kscale.manifest

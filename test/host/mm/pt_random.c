@@ -636,7 +636,7 @@ static void op_evict(void)
 			places[2 * n++ + 1] = page_va(i);
 		}
 	}
-	bool ok = !f->pins && !f->evicting && !large && n == f->mapcount;
+	bool ok = !f->pins && !f->evicting && !large && n == f->mapcount && n <= EVICT_PLACES;
 	if (n && !rnd(4)) { // a lie
 		places[2 * rnd(n) + 1] ^= PAGE_SIZE << rnd(4);
 		ok = false;
