@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// A successor: which frame holds which slot stands in the frame table. What was on its way to the disk counts as dirty;
+// what was being read is read again when vm asks again.
+#include "reclaim.h"
+
+static void frame_recover(u32 pfn)
+{
+	const struct frame_view *view = frame_at(&rc.frames, pfn);
+	bool evicting = view->state == FRAME_EVICTING;
+	u64 slot = evicting ? view->word0 : swap_word0_slot(view->word0);
+
+	if (view->pool != rc.user_pool || (!evicting && view->state != FRAME_OWNED) ||
+	    !(view->marks & FRAME_SWAPCACHE) || slot >= rc.share->slots || !slot_area((u32)slot))
+		return;
+	if (view->marks & FRAME_WRITEBACK)
+		(void)sys_frame_mark(SLOT_CLIENT_POOL, frame_reference(&rc.frames, pfn), MARK_FAIL, 0, 0, NULL, NULL,
+				     NULL, NULL);
+	slot_set((u32)slot, slot_word((u32)slot) | SWAPSLOT_USED | pfn);
+	if (evicting)
+		rc.policy->add(pfn, true);
+}
+
+// Counted for an evict that never came: no page lies behind it.
+static void slot_recover(u32 slot)
+{
+	u32 word = slot_word(slot);
+
+	if (word & SWAPSLOT_USED && !(word & (SWAPSLOT_ON_DISK | SWAPSLOT_FRAME | SWAPSLOT_FAILED))) {
+		__atomic_store_n(&rc.slot[slot].count, 0, __ATOMIC_RELEASE);
+		slot_set(slot, 0);
+	}
+}
+
+void recover(void)
+{
+	for (u32 i = 0; i < AREAS; i++) {
+		struct area a = rc.state->area[i];
+
+		if (a.state == AREA_OPENING)
+			a = (struct area){ 0 };
+		if (a.state == AREA_DRAINING)
+			a.state = AREA_ON; /* who asked for it asks again */
+		state_stage(&rc.segment, &rc.state->area[i], &a, sizeof(a));
+	}
+	state_commit(&rc.segment);
+	for (u32 slot = 1; slot < rc.share->slots; slot++)
+		slot_set(slot, slot_word(slot) & ~(SWAPSLOT_FRAME | SWAPSLOT_BUSY));
+	for (u32 pfn = (u32)rc.frames.first; pfn < rc.frames.end; pfn++)
+		frame_recover(pfn);
+	for (u32 slot = 1; slot < rc.share->slots; slot++)
+		slot_recover(slot);
+	for (u32 i = 0; i < AREAS; i++) {
+		struct area *a = &rc.state->area[i];
+
+		if (a->state != AREA_ON)
+			continue;
+		slots_count(a);
+		rc.stats[RECLAIMSTAT_SWAP_TOTAL] += a->usable;
+	}
+}

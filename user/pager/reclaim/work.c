@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+/*
+ * When reclaim works, and how much at a time. A quantum looks at some frames and ends; requests are served between
+ * quanta. It asks for the next one as long as something is wanted and the last one could do anything.
+ *
+ *	wanted: vm waits for frames (need) | reads wait for a frame | a program asked (shrink) | background, from the low
+ *	        watermark up to the high one
+ *
+ * Nothing can be done any more when all lists have been gone through twice without a frame that went, nothing is on its
+ * way to the disk, and slots that only cached a mapped page have been given up. Then vm is told to choose a victim.
+ */
+#include "reclaim.h"
+
+#include <base/log.h>
+
+#define NEWS_STEP   256
+#define RESCAN_STEP 512
+
+u64 pool_room(void)
+{
+	u64 limit = 0, usage = 0, children = 0;
+
+	(void)sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_STAT, 0, 0, 0, &limit, &usage, NULL, &children);
+	rc.stats[RECLAIMSTAT_POOL_LIMIT] = limit;
+	rc.stats[RECLAIMSTAT_POOL_USED] = usage + children;
+	return limit > usage + children ? limit - usage - children : 0;
+}
+
+void marks_set(u64 low, u64 high)
+{
+	err_t err;
+
+	rc.low = low;
+	rc.high = high;
+	err = sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_MARKS, low, high, rc.min, NULL, NULL, NULL, NULL);
+	if (!err)
+		err = sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_NOTIFY, SLOT_SELF_NOTIFY, RECLAIM_NOTIFY_LOW,
+				   RECLAIM_NOTIFY_HIGH, NULL, NULL, NULL, NULL);
+	if (err)
+		log_line("reclaim: the watermarks of user memory cannot be set: error %d", err);
+}
+
+// ---- frames that are new to the lists
+
+static void frame_met(frame_t frame)
+{
+	const struct frame_view *view = frame_of(&rc.frames, frame);
+
+	if (view && view->pool == rc.user_pool && view->state == FRAME_OWNED && list_of((u32)frame) == LRU_NONE)
+		rc.policy->add((u32)frame, false);
+}
+
+static void news_take(void)
+{
+	u64 frame;
+
+	if (ring_overflowed(&rc.news)) {
+		rc.rescan = (u32)rc.frames.first;
+		rc.stats[RECLAIMSTAT_RESCANS]++;
+	}
+	for (u32 i = 0; i < NEWS_STEP && ring_take(&rc.news, &frame); i++)
+		frame_met(frame);
+}
+
+// The ring has overflowed: who is who stands in the frame table.
+static void rescan_on(void)
+{
+	u32 end = rc.rescan + RESCAN_STEP;
+
+	for (; rc.rescan && rc.rescan < end; rc.rescan++) {
+		const struct frame_view *view;
+
+		if (rc.rescan >= rc.frames.end) {
+			rc.rescan = 0;
+			return;
+		}
+		view = frame_at(&rc.frames, rc.rescan);
+		if (view->state == FRAME_OWNED && view->mapcount && view->word0)
+			frame_met(frame_reference(&rc.frames, rc.rescan));
+	}
+}
+
+// ---- what is wanted
+
+static bool wanted(u64 room)
+{
+	return rc.need || rc.shrink || swapin_waiting() || (rc.background && room < rc.high);
+}
+
+static u64 listed(void)
+{
+	return rc.list[LRU_INACTIVE].count + rc.list[LRU_ACTIVE].count;
+}
+
+static void shrink_answer(void)
+{
+	struct request rq = reclaim_reply_shrink(rc.shrink_rq.reply, 0, rc.shrunk);
+
+	(void)ipc_reply(SLOT_SELF_ENDPOINT, &rq); /* STALE: the caller was killed */
+	rc.shrink = 0;
+}
+
+// The lists have been gone through in vain.
+static bool exhausted(void)
+{
+	if (rc.fruitless <= 2 * listed() || rc.writes || rc.cluster.n || rc.rescan || rc.slots_read)
+		return false;
+	if (!rc.swept && !swap_free()) {
+		rc.swept = true;
+		rc.slots_read = 1;
+		rc.fruitless = 0;
+		return false;
+	}
+	return true;
+}
+
+static void give_up(void)
+{
+	rc.background = false;
+	rc.fruitless = 0;
+	rc.swept = false;
+	if (rc.shrink)
+		shrink_answer();
+	if (!rc.need && !swapin_waiting())
+		return;
+	rc.stats[RECLAIMSTAT_NO_PROGRESS]++;
+	answer(SWAPANS_NO_PROGRESS, 0, 0, rc.need ? rc.need_flow : rc.pending[rc.pending_first].flow);
+	rc.need = 0;
+	/* What waits for a frame asks again, when somebody has gone. */
+	for (; swapin_waiting(); rc.pending_first = (rc.pending_first + 1) % PENDING, rc.pending_count--) {
+		const struct pending *p = &rc.pending[rc.pending_first];
+
+		if (!p->quiet)
+			answer(SWAPANS_PAGE, p->slot, -ERR_AGAIN, p->flow);
+	}
+}
+
+static void satisfied(u64 room)
+{
+	if (rc.need && room >= rc.need + rc.min) {
+		answer(SWAPANS_FRAMES, 0, 0, rc.need_flow);
+		rc.need = 0;
+	}
+	if (rc.shrink && rc.shrunk >= rc.shrink && !rc.writes && !rc.cluster.n)
+		shrink_answer();
+	if (room >= rc.high)
+		rc.background = false;
+}
+
+// Frames leave as long as the disk takes them. False: it has enough for now.
+static bool work_some(void)
+{
+	u32 budget = QUANTUM;
+
+	while (budget && rc.writes < WRITES_MAX && rc.transfers_free > CLUSTER) {
+		u32 pfn = rc.policy->next(&budget);
+
+		if (!pfn)
+			break;
+		if (!(looked.places ? page_out() : cached_out()))
+			rc.policy->keep(pfn);
+	}
+	return rc.writes < WRITES_MAX && rc.transfers_free > CLUSTER;
+}
+
+static void work_again(void)
+{
+	if (rc.kicked)
+		return;
+	rc.kicked = true;
+	(void)ipc_notify(SLOT_SELF_NOTIFY, RECLAIM_NOTIFY_AGAIN);
+}
+
+void work_frames(u64 n, u64 flow)
+{
+	rc.stats[RECLAIMSTAT_ALLOCSTALL]++;
+	rc.need = n > rc.need ? n : rc.need;
+	rc.need_flow = flow;
+}
+
+void work_quantum(void)
+{
+	bool more, goes_on;
+	u64 room;
+
+	slots_emptied();
+	more = slots_read_on();
+	swapin_run();
+	if (!rc.lru) {
+		if (rc.need)
+			give_up();
+		return;
+	}
+	rc.flow = rc.need ? rc.need_flow : 0;
+	room = pool_room();
+	satisfied(room);
+	if (wanted(room) && !(rc.shrink && !rc.need && rc.shrunk >= rc.shrink)) {
+		news_take();
+		rescan_on();
+		rc.stats[RECLAIMSTAT_QUANTA]++;
+		goes_on = work_some();
+		swapin_run();
+		room = pool_room();
+		satisfied(room);
+		if (exhausted())
+			give_up();
+		more |= goes_on && wanted(room) && !(rc.shrink && !rc.need && rc.shrunk >= rc.shrink);
+	}
+	if (!more)
+		cluster_flush();
+	area_drain();
+	stock_settle();
+	if (more)
+		work_again();
+}
