@@ -83,16 +83,33 @@ static s32 priority_next(void)
 	return least - 1;
 }
 
-// Reclaim's memory is made when it is first needed.
-static err_t memory_ready(void)
+// Watermarks in proportion to memory: 1/64 and 1/32 of it.
+static void marks_first(void)
+{
+	u64 limit;
+
+	(void)pool_room();
+	limit = rc.stats[RECLAIMSTAT_POOL_LIMIT];
+	rc.min = limit / 256 < 16 ? 16 : limit / 256 > 256 ? 256 : limit / 256;
+	marks_set(rc.min + limit / 64, rc.min + limit / 32);
+	/* What was allocated before nobody has told: the frame table knows. */
+	rc.rescan = (u32)rc.frames.first;
+}
+
+// What reclaim needs is made when it is first needed, by swapon.
+err_t memory_ready(void)
 {
 	err_t err = lists_make();
 
 	if (err)
 		return err;
-	if (!stock_fill())
-		return -ERR_NOMEM;
-	rc.user_pool = frame_at(&rc.frames, (u32)rc.stock[0])->pool;
+	if (!rc.state->user_pool) {
+		if (!stock_fill())
+			return -ERR_NOMEM;
+		rc.state->user_pool = frame_at(&rc.frames, (u32)rc.state->stock[0])->pool;
+	}
+	if (!rc.low)
+		marks_first();
 	return 0;
 }
 
@@ -113,6 +130,8 @@ err_t area_open(struct request *rq, u64 unit, u64 priority)
 	if (i == AREAS)
 		return -ERR_NFILE;
 	err = memory_ready();
+	if (!err && !stock_fill())
+		err = -ERR_NOMEM;
 	if (err)
 		return err;
 	t = transfer_new(BLOCK_READ, 0);
@@ -124,7 +143,7 @@ err_t area_open(struct request *rq, u64 unit, u64 priority)
 	area_set(i, &a);
 	rc.area_index = i;
 	rc.area_rq = *rq;
-	rc.header_frame = rc.stock[--rc.stocked];
+	rc.header_frame = rc.state->stock[--rc.stocked];
 	t->unit = a.unit;
 	t->n = 1;
 	t->frame[0] = rc.header_frame;
@@ -212,30 +231,15 @@ static err_t header_read(void)
 	return err;
 }
 
-// Watermarks in proportion to memory: 1/64 and 1/32 of it.
-static void marks_first(void)
-{
-	u64 limit;
-
-	(void)pool_room();
-	limit = rc.stats[RECLAIMSTAT_POOL_LIMIT];
-	rc.min = limit / 256 < 16 ? 16 : limit / 256 > 256 ? 256 : limit / 256;
-	marks_set(rc.min + limit / 64, rc.min + limit / 32);
-	/* What was allocated before nobody has told: the frame table knows. */
-	rc.rescan = (u32)rc.frames.first;
-}
-
 void area_header_done(err_t err)
 {
 	static const struct area none;
 
 	if (!err)
 		err = header_read();
-	rc.stock[rc.stocked++] = rc.header_frame;
+	rc.state->stock[rc.stocked++] = rc.header_frame;
 	if (err)
 		area_set(rc.area_index, &none);
-	else if (!rc.low)
-		marks_first();
 	area_answer(err, err ? 0 : area_at(rc.area_index)->usable, true);
 }
 

@@ -87,7 +87,7 @@ enum look page_look(u32 pfn)
 	rc.fruitless++;
 	rc.stats[rc.need || rc.pending_count ? RECLAIMSTAT_PGSCAN_DIRECT : RECLAIMSTAT_PGSCAN_KSWAPD]++;
 	looked = (struct looked){ .pfn = pfn, .frame = frame_reference(&rc.frames, pfn) };
-	if (list_of(pfn) == LRU_NONE || view->pool != rc.user_pool)
+	if (list_of(pfn) == LRU_NONE || view->pool != rc.state->user_pool)
 		return LOOK_GONE;
 	if (view->state == FRAME_EVICTING)
 		return look_cached(view, (u32)view->word0);

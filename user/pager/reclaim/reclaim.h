@@ -53,6 +53,8 @@ _Static_assert(sizeof(struct area) == 32, "staged as words");
 struct reclaim_state {
 	struct state_header header;
 	struct area area[AREAS];
+	u64 user_pool;        // number of the pool of user memory in the frame table
+	frame_t stock[STOCK]; // frames in hand; which still are, the frame table tells
 };
 _Static_assert(sizeof(struct reclaim_state) <= SWAP_SHARE, "the segment's first page");
 
@@ -105,18 +107,16 @@ struct reclaim {
 	const u64 *places; // where rmap writes long lists
 	struct frames frames;
 	struct lru *lru; // indexed by frame number; NULL until the first swapon
-	u32 user_pool;   // its number in the frame table
 	struct lru_list list[LRU_STUCK + 1];
 	const struct policy *policy;
-	u64 stats[RECLAIMSTAT_TABLE_BYTES + 1];
+	u64 stats[RECLAIMSTAT_REQUESTS_LOST + 1];
 	u64 flow; // what the work at hand is done for
 
 	struct transfer transfer[TRANSFERS];
 	u32 transfers_free, writes;
 	struct pending pending[PENDING];
 	u32 pending_first, pending_count;
-	frame_t stock[STOCK];
-	u32 stocked;
+	u32 stocked; // of state->stock
 	struct cluster cluster;
 
 	// what is wanted
@@ -242,6 +242,7 @@ void area_header_done(err_t err);
 void area_drain(void);             // goes on as far as it can
 void area_drained(u64 round);      // vm has done this round
 void area_request_drop_dead(void); // callers that were killed
+err_t memory_ready(void) must_check; // lists, a frame in hand, watermarks
 
 // recover.c
 void recover(void);

@@ -3,13 +3,15 @@
 // what was being read is read again when vm asks again.
 #include "reclaim.h"
 
+#include <base/panic.h>
+
 static void frame_recover(u32 pfn)
 {
 	const struct frame_view *view = frame_at(&rc.frames, pfn);
 	bool evicting = view->state == FRAME_EVICTING;
 	u64 slot = evicting ? view->word0 : swap_word0_slot(view->word0);
 
-	if (view->pool != rc.user_pool || (!evicting && view->state != FRAME_OWNED) ||
+	if (view->pool != rc.state->user_pool || (!evicting && view->state != FRAME_OWNED) ||
 	    !(view->marks & FRAME_SWAPCACHE) || slot >= rc.share->slots || !slot_area((u32)slot))
 		return;
 	if (view->marks & FRAME_WRITEBACK)
@@ -31,8 +33,10 @@ static void slot_recover(u32 slot)
 	}
 }
 
-void recover(void)
+static bool areas_recover(void)
 {
+	bool any = false;
+
 	for (u32 i = 0; i < AREAS; i++) {
 		struct area a = rc.state->area[i];
 
@@ -40,9 +44,37 @@ void recover(void)
 			a = (struct area){ 0 };
 		if (a.state == AREA_DRAINING)
 			a.state = AREA_ON; /* who asked for it asks again */
+		any |= a.state != AREA_FREE;
 		state_stage(&rc.segment, &rc.state->area[i], &a, sizeof(a));
 	}
 	state_commit(&rc.segment);
+	return any;
+}
+
+// Frames in hand that a predecessor had not used yet.
+static void stock_recover(void)
+{
+	for (u32 i = 0; i < STOCK; i++) {
+		frame_t frame = rc.state->stock[i];
+		const struct frame_view *view = frame ? frame_of(&rc.frames, frame) : NULL;
+
+		rc.state->stock[i] = 0;
+		if (view && view->pool == rc.state->user_pool && view->state == FRAME_OWNED && !view->mapcount &&
+		    !view->pins && !view->word0 && !(view->marks & FRAME_SWAPCACHE))
+			rc.state->stock[rc.stocked++] = frame;
+	}
+}
+
+void recover(void)
+{
+	err_t err;
+
+	if (!areas_recover())
+		return;
+	stock_recover();
+	err = memory_ready();
+	if (err)
+		panic("reclaim: no memory to start again: error %d", err);
 	for (u32 slot = 1; slot < rc.share->slots; slot++)
 		slot_set(slot, slot_word(slot) & ~(SWAPSLOT_FRAME | SWAPSLOT_BUSY));
 	for (u32 pfn = (u32)rc.frames.first; pfn < rc.frames.end; pfn++)

@@ -72,7 +72,7 @@ static u64 swapcached(void)
 err_t reclaim_op_stat(struct request *rq, u64 index, u64 *out_value)
 {
 	(void)rq;
-	if (index > RECLAIMSTAT_TABLE_BYTES)
+	if (index > RECLAIMSTAT_REQUESTS_LOST)
 		return -ERR_INVAL;
 	if (index == RECLAIMSTAT_POOL_LIMIT || index == RECLAIMSTAT_POOL_USED)
 		(void)pool_room();
@@ -163,9 +163,8 @@ static void vm_requests(void)
 {
 	struct swap_request request;
 
-	if (channel_overflowed(&rc.vm)) {
-		/* vm knows what it could not put, and tries again. */
-	}
+	/* vm knows what it could not put, and tries again. */
+	rc.stats[RECLAIMSTAT_REQUESTS_LOST] += channel_overflowed(&rc.vm);
 	while (channel_take(&rc.vm, (u64 *)&request)) {
 		switch (request.what) {
 		case SWAPREQ_PAGE:

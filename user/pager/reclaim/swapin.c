@@ -17,8 +17,8 @@ void answer(u64 what, u64 slot, err_t status, u64 flow)
 {
 	struct swap_answer record = { .flow = flow, .what = what, .slot = slot, .status = (u64)(s64)status };
 
-	/* Full: vm finds the overflow and retries everything. */
-	(void)channel_put(&rc.vm, (const u64 *)&record);
+	if (!channel_put(&rc.vm, (const u64 *)&record))
+		rc.stats[RECLAIMSTAT_ANSWERS_LOST]++; /* vm finds the overflow and retries everything */
 }
 
 // ---- frames in hand
@@ -33,14 +33,14 @@ bool stock_fill(void)
 	if (sys_frame_alloc(SLOT_CLIENT_POOL, 0, STOCK_BATCH, ALLOC_NOZERO | ALLOC_LAZY | ALLOC_MOVABLE, &done, NULL))
 		return false;
 	for (u64 i = 0; i < done; i++)
-		rc.stock[rc.stocked++] = server_argument()[i];
+		rc.state->stock[rc.stocked++] = server_argument()[i];
 	return done;
 }
 
 static void frame_return(frame_t frame)
 {
 	if (rc.stocked < STOCK)
-		rc.stock[rc.stocked++] = frame;
+		rc.state->stock[rc.stocked++] = frame;
 	else
 		(void)sys_frame_free(SLOT_CLIENT_POOL, 0, frame, FREE_DISCARD, NULL);
 }
@@ -53,12 +53,12 @@ void stock_settle(void)
 	if (rc.pending_count || !rc.lru || rc.transfers_free < TRANSFERS)
 		return;
 	while (rc.stocked > STOCK_REST)
-		(void)sys_frame_free(SLOT_CLIENT_POOL, 0, rc.stock[--rc.stocked], FREE_DISCARD, NULL);
+		(void)sys_frame_free(SLOT_CLIENT_POOL, 0, rc.state->stock[--rc.stocked], FREE_DISCARD, NULL);
 	if (rc.stocked == STOCK_REST || sys_frame_alloc(SLOT_CLIENT_POOL, 0, STOCK_REST - rc.stocked,
 							ALLOC_NOZERO | ALLOC_LAZY | ALLOC_MOVABLE, &done, NULL))
 		return;
 	for (u64 i = 0; i < done; i++)
-		rc.stock[rc.stocked++] = server_argument()[i];
+		rc.state->stock[rc.stocked++] = server_argument()[i];
 }
 
 // ---- requests
@@ -130,7 +130,7 @@ static void read_start(const struct pending *p, struct transfer *t)
 	t->flow = p->flow;
 	t->wanted = p->quiet ? 0 : 1u << (p->slot - from);
 	for (u32 i = 0; i < t->n; i++)
-		t->frame[i] = rc.stock[--rc.stocked];
+		t->frame[i] = rc.state->stock[--rc.stocked];
 	transfer_start(t);
 	rc.stats[RECLAIMSTAT_NR_READING] += t->n;
 	rc.stats[RECLAIMSTAT_SWAP_RA] += t->n - 1;

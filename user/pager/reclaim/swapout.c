@@ -179,6 +179,8 @@ static void written_for_nobody(u32 slot, u32 pfn, frame_t frame, u32 mapcount)
 {
 	slot_set(slot, slot_word(slot) & ~(SWAPSLOT_FRAME | SWAPSLOT_ON_DISK));
 	(void)slot_settle(slot);
+	if (!frame_of(&rc.frames, frame))
+		return; /* freed; its entry is of a life that is over */
 	if (!mapcount && !sys_frame_free(SLOT_CLIENT_POOL, 0, frame, FREE_DISCARD, NULL))
 		list_remove(pfn);
 	else
@@ -211,6 +213,7 @@ static void write_failed(u32 slot, frame_t frame, bool alone)
 	u32 pfn = (u32)frame;
 	u64 marks = 0, counts = 0;
 
+	/* STALE leaves no marks: a frame that was given up and freed before the driver came to it. */
 	(void)sys_frame_mark(SLOT_CLIENT_POOL, frame, MARK_FAIL, 0, 0, &marks, &counts, NULL, NULL);
 	if (!(marks >> 8 & FRAME_SWAPCACHE)) {
 		written_for_nobody(slot, pfn, frame, (u32)counts);

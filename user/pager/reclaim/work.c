@@ -46,7 +46,7 @@ static void frame_met(frame_t frame)
 {
 	const struct frame_view *view = frame_of(&rc.frames, frame);
 
-	if (view && view->pool == rc.user_pool && view->state == FRAME_OWNED && list_of((u32)frame) == LRU_NONE)
+	if (view && view->pool == rc.state->user_pool && view->state == FRAME_OWNED && list_of((u32)frame) == LRU_NONE)
 		rc.policy->add((u32)frame, false);
 }
 
@@ -206,7 +206,8 @@ void work_quantum(void)
 			give_up();
 		more |= goes_on && wanted(room) && !(rc.shrink && !rc.need && rc.shrunk >= rc.shrink);
 	}
-	if (!more)
+	/* What was collected need not wait for more that will not come. */
+	if (!more || rc.fruitless > QUANTUM)
 		cluster_flush();
 	area_drain();
 	stock_settle();

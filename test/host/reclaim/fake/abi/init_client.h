@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <abi/abi.h>
+
+err_t init_state_grow(cptr_t ep, u64 pages, u64 *out_pages);
