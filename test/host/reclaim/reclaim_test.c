@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * reclaim's core under random load. The test plays vm, by the rules of docs/pagers.md: programs read, write, fork, unmap
- * and end; every value read is compared with what was written. Messages, interrupts and quanta come in any order. The
- * disk is slow and may fail, the reverse map may lie, rings may overflow, reclaim may be killed between two steps. At
- * any moment counts equal tokens; at the end everything is free.
+ * reclaim's core under random load. The test plays vm, by the rules of docs/pagers.md: programs read, write, fork,
+ * unmap and end; every value read is compared with what was written. Messages, interrupts and quanta come in any order.
+ * The disk is slow and may fail, the reverse map may lie, rings may overflow, reclaim may be killed between two steps.
+ * At any moment counts equal tokens; at the end everything is free.
  */
 #include "world.h"
 

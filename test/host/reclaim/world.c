@@ -346,10 +346,20 @@ const struct server_info *world_info(void)
 	struct server_ring *r = info.ring;
 
 	info.rings = 3;
-	r[0] = (struct server_ring){ .peer = "vm", .out = (u64)ring_vm[0], .in = (u64)ring_vm[1], .pages = 4,
-				     .notify = SLOT_RING0, .out_bits = 1ul << 40, .in_bits = 1ul << 32 };
-	r[1] = (struct server_ring){ .peer = "blk", .out = (u64)ring_disk[0], .in = (u64)ring_disk[1], .pages = 2,
-				     .notify = SLOT_RING0 + 1, .out_bits = 1ul << 41, .in_bits = 1ul << 33 };
+	r[0] = (struct server_ring){ .peer = "vm",
+				     .out = (u64)ring_vm[0],
+				     .in = (u64)ring_vm[1],
+				     .pages = 4,
+				     .notify = SLOT_RING0,
+				     .out_bits = 1ul << 40,
+				     .in_bits = 1ul << 32 };
+	r[1] = (struct server_ring){ .peer = "blk",
+				     .out = (u64)ring_disk[0],
+				     .in = (u64)ring_disk[1],
+				     .pages = 2,
+				     .notify = SLOT_RING0 + 1,
+				     .out_bits = 1ul << 41,
+				     .in_bits = 1ul << 33 };
 	r[2] = (struct server_ring){ .peer = "rmap", .in = (u64)page_rmap, .pages = 1 };
 	return &info;
 }

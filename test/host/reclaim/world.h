@@ -29,13 +29,13 @@ extern u64 content[FIRST + FRAMES];
 extern struct entry pte[PROCS][PAGES];
 extern u64 disk[DISKS][1024];
 extern u32 disk_pages[DISKS];
-extern u64 notified;      // bits for reclaim
-extern u64 notified_vm;   // bits for vm
+extern u64 notified;    // bits for reclaim
+extern u64 notified_vm; // bits for vm
 extern u64 seed;
-extern u32 error_rate;    // one of so many transfers fails, 0 none
-extern u32 lie_rate;      // one of so many answers of the reverse map is wrong
-extern u64 usage;         // frames of the pool in use
-extern u64 pins;          // all together
+extern u32 error_rate;         // one of so many transfers fails, 0 none
+extern u32 lie_rate;           // one of so many answers of the reverse map is wrong
+extern u64 usage;              // frames of the pool in use
+extern u64 pins;               // all together
 extern struct request replied; // the last answer to a parked request
 extern u64 replies;
 extern char segment[1 << 17];
@@ -46,8 +46,8 @@ _Noreturn void fail(const char *file, int line, const char *what);
 
 void world_reset(void);
 const struct server_info *world_info(void);
-frame_t frame_new(bool reserve); // 0: none
+frame_t frame_new(bool reserve);   // 0: none
 void entry_unmap(u32 p, u32 page); // of a frame; frees it when it may
-bool disk_step(void);           // finishes one request, perhaps. False: there is none
+bool disk_step(void);              // finishes one request, perhaps. False: there is none
 void header_write(u32 unit, u32 pages, u32 bad);
-u64 world_check(void);          // counts and frames against page tables; violations
+u64 world_check(void); // counts and frames against page tables; violations

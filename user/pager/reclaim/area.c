@@ -46,8 +46,8 @@ static void area_set(u32 i, const struct area *a)
 
 static void area_answer(err_t err, u64 pages, bool on)
 {
-	struct request rq = on ? reclaim_reply_swapon(rc.area_rq.reply, err, pages) :
-				 reclaim_reply_swapoff(rc.area_rq.reply, err);
+	struct request rq = on ? reclaim_reply_swapon(rc.area_rq.reply, err, pages)
+			       : reclaim_reply_swapoff(rc.area_rq.reply, err);
 
 	if (rc.area_rq.reply)
 		(void)ipc_reply(SLOT_SELF_ENDPOINT, &rq); /* STALE: the caller was killed */
@@ -222,7 +222,8 @@ static err_t area_make(const struct swap_header *h)
 
 static err_t header_read(void)
 {
-	err_t err = sys_map(SLOT_SELF_ASPACE, HEADER_VA, SLOT_CLIENT_POOL, rc.header_frame, 1, PROT_READ, 0, 0, 0, NULL);
+	err_t err = sys_map(SLOT_SELF_ASPACE, HEADER_VA, SLOT_CLIENT_POOL, rc.header_frame, 1, PROT_READ, 0, 0, 0,
+			    NULL);
 
 	if (err)
 		return err;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Lists of frames. An entry belongs to one life of its frame: the low bits of the generation tell whether it still does.
+// Lists of frames. An entry belongs to one life of its frame: the low bits of the generation tell whether it still
+// does.
 #include "reclaim.h"
 
 #include <base/panic.h>
 
-// Memory of the array: made when there is first something to do with it, in pages of the server's own at SERVER_HEAP. It
-// is indexed by frame number, so the part for numbers below the first one stays empty.
+// Memory of the array: made when there is first something to do with it, in pages of the server's own at SERVER_HEAP.
+// It is indexed by frame number, so the part for numbers below the first one stays empty.
 err_t lists_make(void)
 {
 	u64 from = (rc.frames.first * sizeof(struct lru)) & -(u64)PAGE_SIZE, va = SERVER_HEAP;

@@ -40,9 +40,9 @@ static bool look_many(u64 total, u64 mapcount, u64 *marks)
 		s64 more = places_ask(from);
 		u64 found = 0, all = 0;
 
-		if (more <= 0 || sys_frame_mark(SLOT_CLIENT_POOL, looked.frame, MARK_AGE,
-						more < RMAP_PLACES ? (u64)more : RMAP_PLACES, 0, &all, NULL, NULL,
-						&found))
+		if (more <= 0 ||
+		    sys_frame_mark(SLOT_CLIENT_POOL, looked.frame, MARK_AGE,
+				   more < RMAP_PLACES ? (u64)more : RMAP_PLACES, 0, &all, NULL, NULL, &found))
 			return false;
 		*marks |= all;
 		left = RMAP_PLACES - n;

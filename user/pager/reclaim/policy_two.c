@@ -6,8 +6,8 @@
  *	           |  young, first time: to the head, referenced;  young again: active
  *	           +<-- old at the tail of the active list, when the inactive one is the shorter; young: to the head
  *
- * The fault that brought a page in has set its A bit; so the first look at the tail finds it young in any case, and only
- * the second tells something.
+ * The fault that brought a page in has set its A bit; so the first look at the tail finds it young in any case, and
+ *only the second tells something.
  */
 #include "reclaim.h"
 

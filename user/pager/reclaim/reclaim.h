@@ -8,8 +8,8 @@
  *
  * A slot, by its word and count:
  *
- *	free (0, 0) --slot_alloc--> USED, count n, frame: evicted --written--> + ON_DISK --frame freed--> on the disk only
- *	     ^                                        read: BUSY ... frame <-------------------------------+
+ *	free (0, 0) --slot_alloc--> USED, count n, frame: evicted --written--> + ON_DISK --frame freed--> on the disk
+ *only ^                                        read: BUSY ... frame <-------------------------------+
  *	     +--- count 0, and no frame or its frame given up or freed, and no transfer (slot_settle)
  *
  * Invariants
@@ -18,8 +18,8 @@
  *	- BUSY means that a transfer names the slot; while it is set the slot is not given to anybody else
  *	- a frame is freed by reclaim only if its content is on the disk, or nobody can ask for it (count 0)
  *	- a frame is on at most one list; a list entry is of a frame's life, which its generation tells
- *	- reclaim never waits: what cannot go on (no frame, no transfer, ring full) stays queued, and every event that could
- *	  change that ends in work_quantum
+ *	- reclaim never waits: what cannot go on (no frame, no transfer, ring full) stays queued, and every event that
+ *could change that ends in work_quantum
  */
 #pragma once
 
@@ -29,14 +29,14 @@
 #include <pager/state.h>
 #include <pager/swap.h>
 
-#define AREAS       8
-#define CLUSTER     BLOCK_SEGMENTS
-#define TRANSFERS   48
-#define WRITES_MAX  32  // of them, so that reads always find one
-#define PENDING     512 // requests of vm that wait for a frame or a transfer: one per process at most
-#define STOCK       32  // frames in hand for reading
-#define QUANTUM     32  // frames looked at in one quantum
-#define DRAIN_MAX   256 // slots of one round of swapoff
+#define AREAS         8
+#define CLUSTER       BLOCK_SEGMENTS
+#define TRANSFERS     48
+#define WRITES_MAX    32              // of them, so that reads always find one
+#define PENDING       512             // requests of vm that wait for a frame or a transfer: one per process at most
+#define STOCK         32              // frames in hand for reading
+#define QUANTUM       32              // frames looked at in one quantum
+#define DRAIN_MAX     256             // slots of one round of swapoff
 #define SWAPSLOT_HELD SWAPSLOT_FAILED // a slot that holds nothing and never will: header, bad page
 
 // A swap area: slots [base, base + pages); the first is the header's. base is a multiple of CLUSTER and not 0.
@@ -147,8 +147,8 @@ extern struct reclaim rc;
 struct policy {
 	const char *name;
 	void (*add)(u32 pfn, bool read); // a frame that is new to the lists; `read`: it comes from swap
-	u32 (*next)(u32 *budget);        // the frame that should go next, page_look'ed at and old; 0: none within the budget
-	void (*keep)(u32 pfn);           // it could not go
+	u32 (*next)(u32 *budget); // the frame that should go next, page_look'ed at and old; 0: none within the budget
+	void (*keep)(u32 pfn);    // it could not go
 };
 extern const struct policy policy_two;
 
@@ -221,17 +221,17 @@ bool swapin_waiting(void);
 void swapin_run(void);
 void swapin_done(struct transfer *t, err_t err);
 void answer(u64 what, u64 slot, err_t status, u64 flow);
-bool stock_fill(void); // there is at least one frame
+bool stock_fill(void);   // there is at least one frame
 void stock_settle(void); // what is in hand at rest
 
 // swapout.c
 bool page_out(void); // the frame looked at. False: it stays
 void cluster_flush(void);
 void swapout_done(struct transfer *t, err_t err);
-bool cached_out(void);     // the frame looked at, which nobody maps. False: it stays
+bool cached_out(void); // the frame looked at, which nobody maps. False: it stays
 
 // work.c
-void work_quantum(void); // as much as is good at once; asks for the next quantum if there is one
+void work_quantum(void);           // as much as is good at once; asks for the next quantum if there is one
 void work_frames(u64 n, u64 flow); // vm wants frames
 void marks_set(u64 low, u64 high);
 
@@ -239,9 +239,9 @@ void marks_set(u64 low, u64 high);
 err_t area_open(struct request *rq, u64 unit, u64 priority);
 err_t area_close(struct request *rq, u64 unit);
 void area_header_done(err_t err);
-void area_drain(void);             // goes on as far as it can
-void area_drained(u64 round);      // vm has done this round
-void area_request_drop_dead(void); // callers that were killed
+void area_drain(void);               // goes on as far as it can
+void area_drained(u64 round);        // vm has done this round
+void area_request_drop_dead(void);   // callers that were killed
 err_t memory_ready(void) must_check; // lists, a frame in hand, watermarks
 
 // recover.c
