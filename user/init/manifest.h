@@ -46,8 +46,8 @@ struct manifest_server {
 	char path[MANIFEST_PATH];
 	u32 line;
 	u32 priority;
-	u32 pool_pages;   // its pool, or
-	u32 pool_percent; // so much of the memory that is free at boot
+	u32 pool_pages;   // its pool: the sum of both
+	u32 pool_percent; // of the memory that is free at boot
 	u32 mark_low;     // percent of the pool: below it the server hears of pressure (0: never),
 	u32 mark_high;    // above it of relief
 	u32 stack_pages;

@@ -56,7 +56,7 @@ static err_t named_make(u32 i, u32 type, enum block what, cptr_t arg, const char
 
 static u64 pool_pages(const struct manifest_server *s, u64 boot_pages)
 {
-	return s->pool_pages ? s->pool_pages : boot_pages * s->pool_percent / 100;
+	return s->pool_pages + boot_pages * s->pool_percent / 100;
 }
 
 // The kernel objects that make up a server.
