@@ -147,6 +147,8 @@ static err_t system_buddy(u64 index, u64 order, u64 *out)
 		return -ERR_INVAL;
 	out[0] = zone[index].blocks[order];
 	__builtin_memcpy(&out[1], zone[index].name, 8);
+	out[2] = zone[index].base;
+	out[3] = zone[index].limit;
 	return 0;
 }
 

@@ -100,6 +100,28 @@ err_t init_op_state_grow(struct request *rq, u64 pages, u64 *out_pages)
 	return err;
 }
 
+err_t init_op_server(struct request *rq, u64 index, u64 *out_name0, u64 *out_name1, u64 *out_priority_state,
+		     u64 *out_cycles, u64 *out_limit, u64 *out_used)
+{
+	u64 state = 0, priority = 0, children = 0, name[2] = { 0, 0 };
+	err_t err;
+
+	(void)rq;
+	if (index >= init.manifest.servers)
+		return -ERR_NOENT;
+	memcpy(name, init.manifest.server[index].name, strlen(init.manifest.server[index].name));
+	*out_name0 = name[0];
+	*out_name1 = name[1];
+	err = sys_thread_ctl(server_slot((u32)index, BLOCK_THREAD), THREAD_STAT, 0, 0, 0, 0, &state, &priority, NULL,
+			     out_cycles);
+	*out_priority_state = priority | state << 32;
+	if (!err)
+		err = sys_pool_ctl(server_slot((u32)index, BLOCK_POOL), POOLOP_STAT, 0, 0, 0, out_limit, out_used, NULL,
+				   &children);
+	*out_used += children;
+	return err;
+}
+
 static void serve_request(struct request *rq)
 {
 	if (request_protocol(rq) == PROTO_PAGER)

@@ -135,9 +135,7 @@ static u64 tables_used(void)
 err_t vm_op_stat(struct request *rq, u64 index, u64 *out_value)
 {
 	(void)rq;
-	if (index > VMSTAT_POOL_TABLES)
-		return -ERR_INVAL;
-	*out_value = stats[index];
+	*out_value = index <= VMSTAT_POOL_TABLES ? stats[index] : 0;
 	switch (index) {
 	case VMSTAT_VMAS:
 		for (u32 slot = 1; slot < PROCS; slot++)
@@ -150,9 +148,25 @@ err_t vm_op_stat(struct request *rq, u64 index, u64 *out_value)
 	case VMSTAT_POOL_TABLES:
 		*out_value = tables_used();
 		return 0;
-	default:
+	case VMSTAT_ARCHIVE:
+		*out_value = vms->globals.archive_pages;
 		return 0;
+	case VMSTAT_ARCHIVE_PFN:
+		*out_value = (u32)vms->globals.archive;
+		return 0;
+	case VMSTAT_POOL_CHILDREN:
+		return sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_STAT, 0, 0, 0, NULL, NULL, NULL, out_value);
+	default:
+		return index <= VMSTAT_POOL_TABLES ? 0 : -ERR_INVAL;
 	}
+}
+
+// Servers are init's; programs have no way to it but this one.
+err_t vm_op_server(struct request *rq, u64 index, u64 *out_name0, u64 *out_name1, u64 *out_priority_state,
+		   u64 *out_cycles, u64 *out_limit, u64 *out_used)
+{
+	(void)rq;
+	return init_server(PEER_INIT, index, out_name0, out_name1, out_priority_state, out_cycles, out_limit, out_used);
 }
 
 // The kernel counts: it sees every system call between a fault and its reply.

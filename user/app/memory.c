@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include <abi/files_client.h>
+
+#include "memory.h"
+
+enum { KIND_ANON = 1, KIND_FILE, KIND_SHARED }; // low bits of word0 of a page of user memory (vm.h)
+
+static void zones_read(struct memory *m)
+{
+	u64 spanned = 0, word, blocks;
+
+	for (; m->zones < MEMORY_ZONES; m->zones++) {
+		struct memory_zone *z = &m->zone[m->zones];
+
+		*z = (struct memory_zone){ 0 };
+		if (sys_system(SLOT_SYSTEM, SYS_BUDDY, m->zones, 0, 0, &blocks, &word, &z->start, &z->end))
+			break;
+		memcpy(z->name, &word, sizeof(word));
+		for (u64 order = 0; order <= MAX_ORDER; order++)
+			if (!sys_system(SLOT_SYSTEM, SYS_BUDDY, m->zones, order, 0, &blocks, NULL, NULL, NULL))
+				z->free += blocks << order;
+		spanned += z->end - z->start;
+	}
+	/* A hole looks like memory of the kernel in the frame table; without holes a zone is RAM from end to end. */
+	for (u32 i = 0; i < m->zones; i++)
+		if (spanned == m->total)
+			m->zone[i].present = m->zone[i].end - m->zone[i].start;
+	if (m->zones == 1)
+		m->zone[0].present = m->total;
+}
+
+// A page of user memory. Copies of file pages count as anonymous, as in Linux. Who owns the boot archive has all of it
+// mapped: a page of it counts as mapped when it is so more often than the directory, which no program can map.
+static void frame_count(struct memory *m, const struct frame *f, bool archive, u32 owners)
+{
+	u32 kind = f->word0 & 3;
+
+	if (archive)
+		m->archive_mapped += f->mapcount > owners;
+	else if (kind == KIND_SHARED)
+		m->shared += f->mapcount != 0;
+	else if (kind == KIND_ANON || kind == KIND_FILE)
+		m->anon += f->mapcount != 0;
+}
+
+static void frames_read(struct memory *m)
+{
+	u64 first, count, archive = glass_vm(VMSTAT_ARCHIVE_PFN);
+	const struct frame *table = glass_frames(&first, &count);
+	u32 owners = glass_frame(&table[archive]).mapcount;
+	u16 user = table[archive].pool;
+
+	for (u32 i = 0; i < m->zones; i++) {
+		struct memory_zone *z = &m->zone[i];
+
+		for (u64 pfn = z->start; pfn < z->end; pfn++) {
+			struct frame f = glass_frame(&table[pfn]);
+
+			z->managed += f.state != RESERVED;
+			m->tables += f.state == TABLE;
+			m->objects += f.state == OBJECT;
+			if (f.state == OWNED && f.pool == user)
+				frame_count(m, &f, pfn - archive < m->archive, owners);
+		}
+	}
+}
+
+void memory_read(struct memory *m)
+{
+	u64 value, other;
+
+	*m = (struct memory){ 0 };
+	m->total = glass_sys(SYSSTAT_FRAMES);
+	m->reserved = glass_sys(SYSSTAT_KERNEL_FRAMES);
+	m->free = glass_sys(SYSSTAT_FREE);
+	m->archive = glass_vm(VMSTAT_ARCHIVE);
+	m->pool_limit = glass_vm(VMSTAT_POOL_LIMIT);
+	m->pool_used = glass_vm(VMSTAT_POOL_USED) + glass_vm(VMSTAT_POOL_CHILDREN);
+	(void)files_stats(SLOT_FILES, 1, &m->ramfiles);
+	m->reclaim = !reclaim_stat(SLOT_RECLAIM, 0, &value);
+	m->slab = !vm_attach(SLOT_VM, ATTACH_SLAB, &other) && !slab_stat(SLOT_SLAB, 0, &value);
+	m->vmalloc = !vm_attach(SLOT_VM, ATTACH_VMALLOC, &other) && !vmalloc_stat(SLOT_VMALLOC, 0, &value);
+	zones_read(m);
+	frames_read(m);
+}
+
+u64 memory_reclaim(const struct memory *m, u64 index)
+{
+	u64 value = 0;
+
+	return m->reclaim && !reclaim_stat(SLOT_RECLAIM, index, &value) ? value : 0;
+}
+
+u64 memory_slab(const struct memory *m, u64 index)
+{
+	u64 value = 0;
+
+	return m->slab && !slab_stat(SLOT_SLAB, index, &value) ? value : 0;
+}
+
+u64 memory_vmalloc(const struct memory *m, u64 index)
+{
+	u64 value = 0;
+
+	return m->vmalloc && !vmalloc_stat(SLOT_VMALLOC, index, &value) ? value : 0;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <abi/abi_errno.h>
+
+#include "swap.h"
+
+u64 swap_unit(const char *device)
+{
+	const char *name = strncmp(device, "/dev/", 5) ? device : device + 5;
+
+	if (strncmp(name, "vd", 2) || name[2] < 'a' || name[2] > 'z' || name[3])
+		app_fail("%s: not a disk (/dev/vda, /dev/vdb ...)", device);
+	return (u64)(name[2] - 'a');
+}
+
+int swap_result(const char *device, const char *call, err_t err)
+{
+	char what[64];
+
+	if (!err)
+		return 0;
+	if (err == -ERR_BADCAP)
+		app_fail("%s: %s failed: no reclaim server runs on this machine", device, call);
+	snprintf(what, sizeof(what), "%s: %s failed", device, call);
+	errno = err_errno(err);
+	return app_warn(what);
+}

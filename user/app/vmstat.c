@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// As Linux' /proc/vmstat: a name and a number a line. Names are Linux'; reclaim's are printed only where it runs.
+#include <stdio.h>
+
+#include "memory.h"
+
+static void line(const char *name, u64 value)
+{
+	printf("%s %lu\n", name, value);
+}
+
+static const struct {
+	const char *name;
+	u64 index;
+} reclaim[] = {
+	{ "nr_inactive_anon", RECLAIMSTAT_NR_INACTIVE },
+	{ "nr_active_anon", RECLAIMSTAT_NR_ACTIVE },
+	{ "nr_writeback", RECLAIMSTAT_NR_WRITING },
+	{ "nr_swapcached", RECLAIMSTAT_NR_SWAPCACHE },
+	{ "pswpin", RECLAIMSTAT_PSWPIN },
+	{ "pswpout", RECLAIMSTAT_PSWPOUT },
+	{ "allocstall", RECLAIMSTAT_ALLOCSTALL },
+	{ "pgactivate", RECLAIMSTAT_PGACTIVATE },
+	{ "pgdeactivate", RECLAIMSTAT_PGDEACTIVATE },
+	{ "pgrefill", RECLAIMSTAT_PGREFILL },
+	{ "pgsteal_kswapd", RECLAIMSTAT_PGSTEAL_KSWAPD },
+	{ "pgsteal_direct", RECLAIMSTAT_PGSTEAL_DIRECT },
+	{ "pgscan_kswapd", RECLAIMSTAT_PGSCAN_KSWAPD },
+	{ "pgscan_direct", RECLAIMSTAT_PGSCAN_DIRECT },
+	{ "pageoutrun", RECLAIMSTAT_PAGEOUTRUN },
+	{ "pgrotated", RECLAIMSTAT_PGROTATED },
+	{ "pgmigrate_success", RECLAIMSTAT_MIGRATED },
+	{ "swap_ra", RECLAIMSTAT_SWAP_RA },
+	{ "swap_ra_hit", RECLAIMSTAT_SWAP_RA_HIT },
+};
+
+int main(int argc, char **argv)
+{
+	struct memory m;
+
+	app_start(argc, argv, "vmstat\nCounters of memory management, with the names of Linux' /proc/vmstat.\n");
+	memory_read(&m);
+	line("nr_free_pages", m.free);
+	line("nr_anon_pages", m.anon);
+	line("nr_mapped", m.archive_mapped + m.shared);
+	line("nr_file_pages", m.archive + m.ramfiles + m.shared);
+	line("nr_shmem", m.ramfiles + m.shared);
+	line("nr_slab_reclaimable", 0);
+	line("nr_slab_unreclaimable", memory_slab(&m, SLABSTAT_FRAMES) + m.objects);
+	line("nr_page_table_pages", m.tables);
+	line("pgfault", glass_sys(SYSSTAT_FAULTS));
+	line("oom_kill", glass_vm(VMSTAT_OOM_KILLS));
+	for (u32 i = 0; m.reclaim && i < sizeof(reclaim) / sizeof(*reclaim); i++)
+		line(reclaim[i].name, memory_reclaim(&m, reclaim[i].index));
+	if (m.reclaim) { /* these two count KiB */
+		line("pgpgin", memory_reclaim(&m, RECLAIMSTAT_PSWPIN) * (PAGE_SIZE / 1024));
+		line("pgpgout", memory_reclaim(&m, RECLAIMSTAT_PSWPOUT) * (PAGE_SIZE / 1024));
+	}
+	return 0;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// What meminfo, vmstat and zoneinfo say: one thing in one number, and a number that follows what is done.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <jjok/vmalloc.h>
+
+#include <abi/abi.h>
+
+#include "check.h"
+
+#define PAGES 300
+#define KIB   (PAGE_SIZE / 1024)
+#define NOISE 80 // pages that the programs themselves, their tables and pipes may take
+
+// The number behind `name` in what `command` prints; ~0: there is no such line.
+static u64 value(const char *command, const char *name)
+{
+	char line[200];
+	u64 found = ~0ul;
+	FILE *f = popen(command, "r");
+
+	CHECK(f);
+	while (fgets(line, sizeof(line), f)) {
+		char *at = line + strspn(line, " ");
+
+		if (!strncmp(at, name, strlen(name)) && strchr(" \t", at[strlen(name)]) && found == ~0ul)
+			found = strtoul(at + strlen(name), NULL, 10);
+	}
+	CHECK(!pclose(f));
+	return found;
+}
+
+static u64 pages(const char *name)
+{
+	u64 kib = value("meminfo", name);
+
+	CHECK(kib != ~0ul && kib % KIB == 0);
+	return kib / KIB;
+}
+
+static void close_to(u64 found, u64 expected, const char *what)
+{
+	if (found + NOISE < expected || found > expected + NOISE)
+		FAIL("%s: %lu pages, expected about %lu", what, found, expected);
+}
+
+static void same(const char *name, const char *other)
+{
+	close_to(value("vmstat", other), pages(name), other);
+}
+
+int main(void)
+{
+	u64 anon = pages("AnonPages:"), free = pages("MemFree:"), shmem = pages("Shmem:"), total = pages("MemTotal:");
+	u64 tables = pages("PageTables:"), areas = pages("VmallocUsed:"), available = pages("MemAvailable:");
+	char *p, *area;
+
+	CHECK(free < total && available <= free && tables > 10 && pages("Cached:") > 100 && pages("Slab:") > 5);
+	same("AnonPages:", "nr_anon_pages");
+	same("MemFree:", "nr_free_pages");
+	same("PageTables:", "nr_page_table_pages");
+	same("Mapped:", "nr_mapped");
+	same("Cached:", "nr_file_pages");
+	close_to(value("zoneinfo", "nr_free_pages"), free, "zoneinfo's free pages");
+	CHECK(value("zoneinfo", "managed") <= value("zoneinfo", "present"));
+	CHECK(value("zoneinfo", "present") <= value("zoneinfo", "spanned"));
+
+	p = mmap(NULL, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(p != MAP_FAILED);
+	memset(p, 1, PAGES * PAGE_SIZE);
+	close_to(pages("AnonPages:"), anon + PAGES, "anonymous pages");
+	close_to(pages("MemFree:"), free - PAGES, "free pages");
+	close_to(pages("MemAvailable:"), available - PAGES, "available pages");
+	munmap(p, PAGES * PAGE_SIZE);
+	close_to(pages("AnonPages:"), anon, "anonymous pages, unmapped again");
+
+	p = mmap(NULL, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(p != MAP_FAILED);
+	memset(p, 1, PAGES * PAGE_SIZE);
+	CHECK_EQUAL(pages("Shmem:"), shmem + PAGES);
+	close_to(pages("AnonPages:"), anon, "anonymous pages beside shared ones");
+	munmap(p, PAGES * PAGE_SIZE);
+	CHECK_EQUAL(pages("Shmem:"), shmem);
+
+	area = vmalloc(PAGES * PAGE_SIZE);
+	CHECK(area);
+	CHECK_EQUAL(pages("VmallocUsed:"), areas + PAGES);
+	vfree(area);
+	CHECK_EQUAL(pages("VmallocUsed:"), areas);
+	vm_unmap_aliases();
+	close_to(pages("MemFree:"), free, "free pages in the end");
+	return check_done("counts");
+}
