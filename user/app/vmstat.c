@@ -49,6 +49,7 @@ int main(int argc, char **argv)
 	line("nr_slab_unreclaimable", memory_slab(&m, SLABSTAT_FRAMES) + m.objects);
 	line("nr_page_table_pages", m.tables);
 	line("pgfault", glass_sys(SYSSTAT_FAULTS));
+	line("pgmajfault", glass_vm(VMSTAT_SWAP_MAJOR));
 	line("oom_kill", glass_vm(VMSTAT_OOM_KILLS));
 	for (u32 i = 0; m.reclaim && i < sizeof(reclaim) / sizeof(*reclaim); i++)
 		line(reclaim[i].name, memory_reclaim(&m, reclaim[i].index));

@@ -16,7 +16,9 @@ TEST_FILES += user/test/blk.manifest:/etc/blk.manifest
 # tenant: a server that has areas of vmalloc.
 TEST_SERVERS += tenant
 tenant_SRCS := user/test/tenant/main.c
-TEST_FILES += user/test/tenant.manifest:/etc/tenant.manifest
+TEST_FILES += $(OUT)/tenant.manifest:/etc/tenant.manifest
+$(OUT)/tenant.manifest: user/boot.manifest user/test/tenant.manifest
+	@cat $^ >$@
 
 # kscale: the kernel with many threads, on a machine of its own.
 TEST_SERVERS += kscale

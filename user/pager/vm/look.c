@@ -135,7 +135,7 @@ static u64 tables_used(void)
 err_t vm_op_stat(struct request *rq, u64 index, u64 *out_value)
 {
 	(void)rq;
-	*out_value = index <= VMSTAT_POOL_TABLES ? stats[index] : 0;
+	*out_value = index < VMSTAT_COUNT ? stats[index] : 0;
 	switch (index) {
 	case VMSTAT_VMAS:
 		for (u32 slot = 1; slot < PROCS; slot++)
@@ -157,7 +157,7 @@ err_t vm_op_stat(struct request *rq, u64 index, u64 *out_value)
 	case VMSTAT_POOL_CHILDREN:
 		return sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_STAT, 0, 0, 0, NULL, NULL, NULL, out_value);
 	default:
-		return index <= VMSTAT_POOL_TABLES ? 0 : -ERR_INVAL;
+		return index < VMSTAT_COUNT ? 0 : -ERR_INVAL;
 	}
 }
 

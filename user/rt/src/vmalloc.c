@@ -12,13 +12,15 @@
 
 #include <jjok/vmalloc.h>
 
+#include <abi/reclaim_client.h>
 #include <abi/vmalloc_client.h>
 
 #include "rt.h"
 
 _Static_assert(VM_MAP_RAM_MAX == VMALLOC_RAM_PAGES, "one limit");
 
-#define ATTEMPTS 3 // of an area whose server was replaced while it was filled
+#define ATTEMPTS  3  // of an area whose server was replaced while it was filled, or that had no memory
+#define ROOM_MORE 64 // pages that others may take meanwhile
 
 static void **list;      // a page of an area, where vm_map_ram writes what it wants
 static pid_t list_owner; // not the parent's, after fork
@@ -54,12 +56,24 @@ static err_t area_make(size_t size, u64 flags, u64 *addr)
 	return err;
 }
 
+// Servers never wait, so it is the program that waits until reclaim has brought other pages out of memory. false: there
+// is no reclaim, or nothing more that could go.
+static bool room_made(size_t size)
+{
+	u64 done = 0, limit = 0;
+
+	purge_all();
+	if (vm_stat(SLOT_VM, VMSTAT_POOL_LIMIT, &limit) || size / PAGE_SIZE >= limit)
+		return false; /* it will never fit */
+	return !reclaim_shrink(SLOT_RECLAIM, size / PAGE_SIZE + ROOM_MORE, &done) && done;
+}
+
 static void *area_get(size_t size, u64 flags)
 {
 	u64 addr = 0;
 	err_t err = area_make(size, flags, &addr);
 
-	for (u32 i = 1; err == -ERR_NOENT && i < ATTEMPTS; i++)
+	for (u32 i = 1; (err == -ERR_NOENT || (err == -ERR_NOMEM && room_made(size))) && i < ATTEMPTS; i++)
 		err = area_make(size, flags, &addr);
 	if (!err)
 		return (void *)addr;
