@@ -29,7 +29,6 @@ static const struct {
 	{ "pgscan_direct", RECLAIMSTAT_PGSCAN_DIRECT },
 	{ "pageoutrun", RECLAIMSTAT_PAGEOUTRUN },
 	{ "pgrotated", RECLAIMSTAT_PGROTATED },
-	{ "pgmigrate_success", RECLAIMSTAT_MIGRATED },
 	{ "swap_ra", RECLAIMSTAT_SWAP_RA },
 	{ "swap_ra_hit", RECLAIMSTAT_SWAP_RA_HIT },
 };
