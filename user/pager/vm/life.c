@@ -42,6 +42,14 @@ static err_t mint(cptr_t table, u64 slot, cptr_t source, u64 rights, u64 badge)
 	return sys_cap_copy(table, slot, SLOT_SELF_CAPTABLE, source, rights, badge, COPY_COPY);
 }
 
+// A manifest without paging has no such server.
+static err_t mint_if_there(cptr_t table, u64 slot, cptr_t source, u64 badge)
+{
+	err_t err = mint(table, slot, source, RIGHT_ENDPOINT_CALL, badge);
+
+	return err == -ERR_BADCAP ? 0 : err;
+}
+
 static err_t window_set(u32 slot, u64 index, u64 start, u64 end, cptr_t pager, u64 flags)
 {
 	return sys_aspace_ctl(proc_cap(slot, CAP_ASPACE), ASOP_WINDOW, index, start, end, pager, SLOT_CLIENT_POOL,
@@ -102,6 +110,10 @@ static err_t table_fill(struct proc *p)
 		err = mint(table, SLOT_FILES, proc_cap(slot, CAP_BUFFER), 0, 0);
 	if (!err)
 		err = mint(table, SLOT_CONSOLE, PEER_CONSOLE, RIGHT_ENDPOINT_CALL, p->badge);
+	if (!err)
+		err = mint_if_there(table, SLOT_RMAP, PEER_RMAP, p->badge);
+	if (!err)
+		err = mint_if_there(table, SLOT_RECLAIM, PEER_RECLAIM, p->badge);
 	if (!err)
 		err = mint(table, SLOT_SYSTEM, SLOT_SYSTEM, RIGHT_SYSTEM_EVENT | RIGHT_SYSTEM_OBSERVE, 0);
 	return err;

@@ -25,6 +25,8 @@ enum peer {
 	PEER_VMALLOC,      // vmalloc's endpoint, to be minted for those who attach
 	PEER_VMALLOC_CALL, // the same with vm's own badge: who comes and goes
 	PEER_VMALLOC_NOTIFY,
+	PEER_RMAP,    // rmap's and reclaim's endpoints, to be minted per process: statistics and administration
+	PEER_RECLAIM,
 };
 
 // What vm keeps per process in its own table, from SLOT_SERVER_FREE on. The block of slot 0 holds the shadow's
