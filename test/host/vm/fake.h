@@ -56,6 +56,7 @@ extern u32 fake_meddling;  // before how many of 1000 system calls of vm reclaim
 extern u32 fake_io_errors; // how many of 1000 reads fail
 extern u64 fake_evictions, fake_reads;
 void fake_swap_meddle(void);
+void fake_unpin(void);        // the device is done
 void fake_swap_run(void);     // takes requests, answers some
 void fake_swap_deliver(void); // its answers, and what vm told itself
 void fake_swap_settle(void);  // until nothing is asked or emptied any more

@@ -27,7 +27,8 @@ static struct swap_share *share = (void *)((char *)fake_view + SWAP_SHARE);
 static struct swap_slot *table = (void *)((char *)fake_view + SWAP_TABLE);
 static struct swap_request waiting[PROCS + 1]; // reads and wants that are not answered yet
 static u32 waiting_count;
-static bool busy; // no reclaim within reclaim
+static bool busy;  // no reclaim within reclaim
+static u32 pinned; // a frame that a device has
 
 u32 fake_meddling, fake_io_errors;
 u64 fake_evictions, fake_reads;
@@ -325,17 +326,49 @@ void fake_swap_run(void)
 	busy = false;
 }
 
+// A device begins to write out a page that was rescued, or ends. What nobody has any more goes then.
+void fake_unpin(void)
+{
+	u32 pfn = pinned;
+
+	if (!pinned)
+		return;
+	pinned = 0;
+	views[pfn].pins = 0;
+	if (views[pfn].state == FRAME_OWNED && !views[pfn].mapcount && !(views[pfn].marks & FRAME_SWAPCACHE))
+		frame_release(&frames[pfn]);
+}
+
+static void pin(void)
+{
+	u32 pfn = (u32)rnd(FAKE_FRAMES);
+
+	if (pinned) {
+		fake_unpin();
+		return;
+	}
+	for (u32 i = 0; i < FAKE_FRAMES && !pinned; i++) {
+		pfn = (pfn + 1) % FAKE_FRAMES;
+		if (is_swappable(pfn) && views[pfn].marks & FRAME_SWAPCACHE)
+			pinned = pfn;
+	}
+	views[pinned].pins = pinned != 0;
+}
+
 void fake_swap_meddle(void)
 {
 	if (busy || rnd(1000) >= fake_meddling)
 		return;
 	busy = true;
-	switch (rnd(4)) {
+	switch (rnd(6)) {
 	case 0:
 		(void)fake_drop(1 + (u32)rnd(3));
 		break;
 	case 1:
 		emptied_take();
+		break;
+	case 2:
+		pin();
 		break;
 	default:
 		(void)fake_evict_one();
@@ -354,6 +387,7 @@ void fake_swap_deliver(void)
 
 void fake_swap_settle(void)
 {
+	fake_unpin();
 	for (u32 i = 0; i < 1000 && (waiting_count || answered_bits || fake_own_bits || i < 3); i++) {
 		fake_swap_run();
 		fake_swap_deliver();
@@ -367,6 +401,7 @@ u32 fake_unuse(u64 first, u64 end)
 	u32 rounds = 0;
 	bool left = true;
 
+	fake_unpin();
 	busy = true;
 	while (left) {
 		struct swap_request rq = { 0 }, done;

@@ -74,6 +74,7 @@ void op_mprotect(struct model *m);
 void op_madvise(struct model *m);
 void op_mremap(struct model *m);
 void op_brk(struct model *m);
+void op_mlock(struct model *m);
 void op_fork(struct model *m);
 void op_end(struct model *m);
 void op_wait(struct model *m);

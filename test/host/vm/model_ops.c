@@ -240,6 +240,23 @@ void op_mremap(struct model *m)
 	memcpy(&m->page[to], moved, new * sizeof(struct page));
 }
 
+// What is locked is in memory, and reclaim takes it from nobody (fake_swap.c).
+void op_mlock(struct model *m)
+{
+	u32 n = 1 + (u32)rnd(8), at = place(n);
+	u64 on = rnd(3) == 0;
+	struct request rq = ask(m, OP_VM_MLOCK, ADDRESS_OF(page_at(at)), n * PAGE_SIZE, on, 0, 0, 0);
+	err_t err = serve(&rq);
+
+	if (!covered(m, at, n)) {
+		check(err == -ERR_NOMEM);
+		return;
+	}
+	check(!err || err == -ERR_NOMEM || err == PARKED);
+	for (u32 i = 0; i < n && !err && on; i++)
+		check(fake_lookup(badge_slot(m->badge), page_at(at + i)).kind != ENTRY_TOKEN);
+}
+
 void op_brk(struct model *m)
 {
 	u64 start = proc_record(badge_proc(m->badge))->brk_start, want = start + rnd(HEAP * PAGE_SIZE);

@@ -35,7 +35,7 @@ static void op_attach(struct model *m)
 
 static void (*const ops[])(struct model *) = {
 	op_mmap,  op_mmap,    op_munmap, op_mprotect, op_touch, op_touch,  op_touch,
-	op_touch, op_madvise, op_mremap, op_brk,      op_wait,  op_attach,
+	op_touch, op_madvise, op_mremap, op_brk,      op_wait,  op_attach, op_mlock,
 };
 
 static void compare_records(const struct model *m)

@@ -26,9 +26,11 @@ static bool node_known(const struct rmap_node *n)
 	return n->kind != VMA_FREE;
 }
 
+// What is locked in memory is no place to take a page from.
 static bool record_usable(const struct vma *v)
 {
-	return v->kind != VMA_FREE && v->kind <= VMA_SHARED && v->owner < RMAP_PROCS && v->end > v->start;
+	return !(v->flags & VMA_LOCKED) && v->kind != VMA_FREE && v->kind <= VMA_SHARED && v->owner < RMAP_PROCS &&
+	       v->end > v->start;
 }
 
 static bool node_agrees(const struct rmap_node *n, const struct vma *v)

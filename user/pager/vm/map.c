@@ -82,9 +82,9 @@ void entries_unmap(struct proc *p, u64 start, u64 pages, u64 flags)
 	tokens_tell();
 }
 
-// A page that a device reads or writes just now is not shared with a child but copied: who maps it later could change
-// it under the device's hands, or be changed by it.
-static err_t entry_copy(struct proc *dst, u64 dpage, const struct proc *src, u64 spage)
+// *done counts a page copied. A page that a device reads or writes just now is not shared with a child but copied: who
+// maps it later could change it under the device's hands, or be changed by it.
+static err_t entry_copy(struct proc *dst, u64 dpage, const struct proc *src, u64 spage, u64 *done)
 {
 	const u64 *entry = server_argument();
 	const struct vma *v = &vmas[vma_find(src, spage)];
@@ -105,7 +105,9 @@ static err_t entry_copy(struct proc *dst, u64 dpage, const struct proc *src, u64
 	} while (err == -ERR_NOMEM && !pool_grow(dst));
 	if (err)
 		magazine_return(frame);
-	return err == -ERR_STALE || err == -ERR_EXIST ? 0 : err;
+	else
+		++*done;
+	return err == -ERR_STALE ? 0 : err;
 }
 
 // The tokens that clone copied are counted before anybody runs who could give one up.
@@ -122,7 +124,7 @@ err_t entries_clone(struct proc *dst, u64 dpage, struct proc *src, u64 spage, u6
 		if (err == -ERR_NOMEM && !pool_grow(dst))
 			err = 0;
 		if (err == -ERR_BUSY && op == CLONE_COW && proc_slot(src))
-			err = entry_copy(dst, dpage + done, src, spage + done);
+			err = entry_copy(dst, dpage + done, src, spage + done, &done);
 		if (err && err != -ERR_AGAIN)
 			return err;
 		if (done > pages)

@@ -63,7 +63,7 @@ void record_rebuild(void)
 			continue;
 		if (!vma_valid(v)) {
 			log_line("vm: dropped a damaged mapping record %u", i);
-			v->kind = VMA_FREE;
+			*v = (struct vma){ 0 };
 			continue;
 		}
 		vma_link(&procs[v->owner], (u16)i, vma_find(&procs[v->owner], v->start));

@@ -186,6 +186,19 @@ enum fault_plan swap_fault(struct proc *p, const struct vma *v, u64 page, const 
 
 // ---- ranges
 
+// The shadow comes first: a process has no entry that the shadow has not.
+static err_t shared_again(struct proc *p, const struct vma *v, u64 page)
+{
+	frame_t frame;
+	err_t err;
+
+	entries_unmap(p, page, 1, 0);
+	if (!v->prot)
+		return 0; /* it may not show what the shadow shows */
+	err = shared_frame(v, page, &frame);
+	return err ? err : shared_map(p, v, page);
+}
+
 // Tokens of one list of entries that have a frame, with slots in [first, last). The slot of one that has none, or 0.
 static u64 tokens_resolve(struct proc *p, u64 entries, u64 first, u64 last)
 {
@@ -207,6 +220,8 @@ static u64 tokens_resolve(struct proc *p, u64 entries, u64 first, u64 last)
 
 		if (!frame || !index)
 			missing = slot;
+		else if (vmas[index].kind == VMA_SHARED && proc_slot(p))
+			missing = shared_again(p, &vmas[index], page) ? slot : missing;
 		else if (token_resolve(p, &vmas[index], page, slot, frame))
 			missing = slot;
 	}

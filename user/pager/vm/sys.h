@@ -25,7 +25,7 @@ enum peer {
 	PEER_VMALLOC,      // vmalloc's endpoint, to be minted for those who attach
 	PEER_VMALLOC_CALL, // the same with vm's own badge: who comes and goes
 	PEER_VMALLOC_NOTIFY,
-	PEER_RMAP,    // rmap's and reclaim's endpoints, to be minted per process: statistics and administration
+	PEER_RMAP, // rmap's and reclaim's endpoints, to be minted per process: statistics and administration
 	PEER_RECLAIM,
 };
 

@@ -453,8 +453,11 @@ void vma_drop_all(struct proc *p)
 		struct vma gone = *vma_at(i);
 
 		next = nodes[i].next;
-		/* One aligned store frees it; the process is not running, so no commit has to cover more. */
+		/* One store frees it; the process is not running, so no commit has to cover more. The rest is for rmap,
+		 * which would read a record that does not sum up again and again. */
 		vmas[i].kind = VMA_FREE;
+		state_barrier();
+		vmas[i] = (struct vma){ 0 };
 		mark_changed(i);
 		pool_put(i);
 		if (gone.kind == VMA_SHARED && gone.owner)
