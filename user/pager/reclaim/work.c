@@ -147,20 +147,22 @@ static void satisfied(u64 room)
 		rc.background = false;
 }
 
-// Frames leave as long as the disk takes them. False: it has enough for now.
+// Frames leave as long as the disk takes them. False: there is nothing to do until it answers.
 static bool work_some(void)
 {
-	u32 budget = QUANTUM;
+	u32 budget = QUANTUM, went = 0;
 
 	while (budget && rc.writes < WRITES_MAX && rc.transfers_free > CLUSTER) {
 		u32 pfn = rc.policy->next(&budget);
 
 		if (!pfn)
 			break;
-		if (!(looked.places ? page_out() : cached_out()))
+		if (looked.places ? page_out() : cached_out())
+			went++;
+		else
 			rc.policy->keep(pfn);
 	}
-	return rc.writes < WRITES_MAX && rc.transfers_free > CLUSTER;
+	return (went || !rc.writes) && rc.writes < WRITES_MAX && rc.transfers_free > CLUSTER;
 }
 
 static void work_again(void)
