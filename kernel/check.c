@@ -11,7 +11,7 @@
 static void argument_pins(s32 delta)
 {
 	struct thread *t;
-	for_each_thread(t) if (t->argument) virt_to_page(t->argument)->pins += delta;
+	for_each_thread(t) if (t->argument) virt_to_page(t->argument)->pins += delta * PIN_ARGUMENT;
 }
 
 static u64 check_queue(const struct thread *t, const struct thread *head)

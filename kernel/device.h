@@ -10,14 +10,16 @@ struct device {
 	paddr_t base;
 	u64 size;
 	u32 irq;
-	u32 pins;  // frames pinned in its name
-	u32 ports; // base and size are I/O ports
-	u32 spare0;
-	u64 spare[3];
+	u32 pins;       // frames pinned in its name
+	u32 ports;      // base and size are I/O ports
+	u32 number;     // 1 ..: its name in struct page
+	pfn_t reset_at; // a reset goes on here
+	u64 spare[2];
 };
 _Static_assert(sizeof(struct device) <= 64, "DEVICE slot");
 
 // Pins of all devices: for the self-check.
 extern u64 device_pins;
 
-void device_destroy(struct device *dev);
+// Drop all its pins, in steps (AGAIN). The driver has stopped the device.
+err_t device_reset(struct device *dev) must_check;

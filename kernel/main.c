@@ -97,6 +97,7 @@ static void give_machine(struct pool *root, struct captable *ct)
 		dev->size = boot_machine.device[i].size;
 		dev->irq = boot_machine.device[i].irq;
 		dev->ports = boot_machine.device[i].ports;
+		dev->number = i + 1;
 		give(ct, SLOT_DEVICE0 + i, dev, TYPE_DEVICE, RIGHTS_DEVICE);
 		objects_alive++;
 	}

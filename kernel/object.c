@@ -144,8 +144,8 @@ static err_t object_destroy(struct object *o)
 		irq_unbind((struct notification *)o);
 		return notification_destroy_step((struct notification *)o);
 	case TYPE_DEVICE:
-		device_destroy((struct device *)o);
-		return 0;
+		o->dying = true;
+		return device_reset((struct device *)o);
 	}
 	return 0;
 }

@@ -2,6 +2,7 @@
 // System calls on pools and frames: argument checks and lists; the rules are in mm/frame.c.
 #include <kernel/device.h>
 #include <kernel/ipc.h>
+#include <kernel/object.h>
 #include <kernel/syscall.h>
 #include <mm/frame.h>
 
@@ -139,12 +140,12 @@ err_t sys_frame_pin(struct thread *self, struct cap *pool, u64 frame, struct cap
 	(void)self;
 	struct device *dev = cap->obj;
 	s64 step = delta;
-	if ((step != 1 && step != -1) || (step < 0 && !dev->pins))
-		return -ERR_INVAL;
-	err_t err = frame_pin(pool->obj, frame, step, &out[0]);
+	err_t err = frame_pin(pool->obj, frame, dev->number, step, &out[0]);
 	if (!err) {
 		dev->pins += step;
 		device_pins += step;
 	}
+	if (!err && step < 0)
+		graveyard_wake(); // a dying pool may wait for it
 	return err;
 }

@@ -8,13 +8,20 @@
 #include <kernel/trace.h>
 #include <kernel/trap.h>
 #include <mm/buddy.h>
+#include <mm/frame.h>
 
-void device_destroy(struct device *dev)
+#define RESET_STEP 700 // frames that one call looks at
+
+err_t device_reset(struct device *dev)
 {
-	assert(!dev->pins);
+	u32 dropped = dev->pins ? frame_unpin_device(&dev->reset_at, dev->number, RESET_STEP) : 0;
+	dev->pins -= dropped;
+	device_pins -= dropped;
+	if (dropped)
+		graveyard_wake();
+	return dev->pins ? -ERR_AGAIN : 0;
 }
 
-// Registers smaller than a page come with their neighbours on it (QEMU's microvm has eight transports in one).
 static err_t device_map(struct thread *self, const struct device *dev, u64 aspace, vaddr_t va, u64 offset, u64 pages)
 {
 	struct cap *as;
@@ -59,8 +66,7 @@ err_t sys_device(struct thread *self, struct cap *cap, u64 op, u64 a, u64 b, u64
 	case DEV_IRQ_ACK:
 		return irq_ack(dev->irq);
 	case DEV_RESET:
-		// The driver has stopped the device: frames pinned in its name are unpinned one by one with frame_pin.
-		return dev->pins ? -ERR_BUSY : 0;
+		return device_reset(dev);
 	case DEV_STAT:
 		out[0] = dev->base;
 		out[1] = dev->size;

@@ -116,7 +116,7 @@ static void argument_drop(struct thread *t)
 	if (!t->argument)
 		return;
 	struct page *page = virt_to_page(t->argument);
-	page->pins--;
+	page->pins -= PIN_ARGUMENT;
 	t->argument = NULL;
 	t->argument_frame = 0;
 	graveyard_wake();
@@ -129,13 +129,13 @@ err_t thread_set_argument(struct thread *t, struct pool *pool, frame_t frame)
 		page = frame_check(frame, pool->id, PAGE_OWNED);
 		if (!page)
 			return -ERR_STALE;
-		if (page->pins == 0xffff || page->marks & PAGE_SECRET)
+		if ((page->pins & PIN_ARGUMENTS) == PIN_ARGUMENTS || page->marks & PAGE_SECRET)
 			return -ERR_BUSY;
 		if (!(page->marks & PAGE_ZEROED)) { // what the kernel reads there must not be another pool's
 			arch_page_clear(page_address(page));
 			page->marks |= PAGE_ZEROED;
 		}
-		page->pins++;
+		page->pins += PIN_ARGUMENT;
 	}
 	argument_drop(t);
 	if (page) {

@@ -111,7 +111,7 @@ static u64 frame_bad(const struct page *page, const char *what)
 {
 	log_line("check: frame %lx: %s: %s, pool %u, marks %x, mappings beyond those found %d, pins %u",
 		 page_to_pfn(page), what, page_state_name(page->state), page->pool, page->marks, (s32)page->mapcount,
-		 page->pins);
+		 page_pins(page));
 	return 1;
 }
 
@@ -208,7 +208,7 @@ u64 mm_check_rest(u64 pins)
 	u64 bad = 0, found = 0;
 	for (pfn_t pfn = mem.base; pfn < mem.limit; pfn++) {
 		const struct page *page = pfn_to_page(pfn);
-		found += page->pins;
+		found += page_pins(page);
 		if (page->marks & PAGE_WRITEBACK && !(page->marks & PAGE_SWAPCACHE))
 			bad += frame_bad(page, "expected no write-out at rest of what lies in no slot");
 	}

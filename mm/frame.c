@@ -373,7 +373,7 @@ err_t page_prepare(struct page *page, struct pool *pool, u64 flags, struct page 
 	return 0;
 }
 
-err_t frame_pin(struct pool *pool, frame_t frame, s64 delta, paddr_t *paddr)
+err_t frame_pin(struct pool *pool, frame_t frame, u32 device, s64 delta, paddr_t *paddr)
 {
 	struct page *page = frame_lookup(pool, frame);
 	if (!page)
@@ -382,11 +382,28 @@ err_t frame_pin(struct pool *pool, frame_t frame, s64 delta, paddr_t *paddr)
 		return -ERR_INVAL;
 	if (delta > 0 && pool->dying)
 		return -ERR_DYING;
-	if (page->pins == (delta > 0 ? (u16)-1 : 0))
+	u32 count = page->pins & PIN_COUNT, owner = (page->pins & PIN_DEVICE) >> PIN_DEVICE_SHIFT;
+	if ((count && owner != device) || count == (delta > 0 ? PIN_COUNT : 0))
 		return -ERR_BUSY;
 	if (!(page->marks & PAGE_ZEROED))
 		page_clear(page); // a device reads it as a program would
-	page->pins += delta;
+	count += delta;
+	page->pins = (page->pins & PIN_ARGUMENTS) | (count ? device << PIN_DEVICE_SHIFT : 0) | count;
 	*paddr = pfn_to_paddr(page_to_pfn(page));
 	return 0;
+}
+
+u32 frame_unpin_device(pfn_t *pfn, u32 device, u32 most)
+{
+	u32 dropped = 0;
+	for (u32 looked = 0; looked < most; looked++, ++*pfn) {
+		if (*pfn < mem.base || *pfn >= mem.limit)
+			*pfn = mem.base;
+		struct page *page = pfn_to_page(*pfn);
+		if (likely((page->pins & PIN_DEVICE) != device << PIN_DEVICE_SHIFT))
+			continue;
+		dropped += page->pins & PIN_COUNT;
+		page->pins &= PIN_ARGUMENTS;
+	}
+	return dropped;
 }

@@ -37,8 +37,11 @@ err_t frame_mark(struct pool *pool, frame_t frame, u64 op, u64 a, u64 b, u64 *pl
 #define FRAME_WORD_MARKS 8
 #define FRAME_WORD_PAGER 16
 #define FRAME_WORD_PLACE 24
-// BUSY: the count would leave 0 .. 65535. *paddr: for the device.
-err_t frame_pin(struct pool *pool, frame_t frame, s64 delta, paddr_t *paddr) must_check;
+// A pin for device number 1 .. 15, or one less of its pins. BUSY: another device's, none, or as many as can be counted.
+// *paddr: for the device.
+err_t frame_pin(struct pool *pool, frame_t frame, u32 device, s64 delta, paddr_t *paddr) must_check;
+// Drop the pins of a device in the `most` frames from *pfn on (round and round). Returns how many there were.
+u32 frame_unpin_device(pfn_t *pfn, u32 device, u32 most);
 // evict: all or nothing. places: n {aspace id, va} pairs, at most EVICT_PLACES. *left: mappings they did not cover.
 // BUSY: they are not all places of the frame, or it is pinned, or evicting, or PARTIAL and dirty; EXIST: the place with
 // index *left does not map the frame (with a 4K entry), or twice.

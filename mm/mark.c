@@ -8,7 +8,7 @@ static void page_stat(const struct page *page, u64 out[4])
 {
 	out[0] = page->state | (u64)page->marks << FRAME_WORD_MARKS | (u64)page->pager << FRAME_WORD_PAGER |
 		 (u64)page->place << FRAME_WORD_PLACE;
-	out[1] = page->mapcount | (u64)page->pins << 32;
+	out[1] = page->mapcount | (u64)page_pins(page) << 32;
 	out[2] = page->word0;
 	out[3] = page->word1;
 }

@@ -36,7 +36,7 @@ struct page {
 	u8 order : 4; // FREE: order of the block this page heads
 	u8 pager;     // flags of the pager's own
 	u32 mapcount; // leaves and held entries that name the frame
-	u16 pins;     // device pins
+	u16 pins;     // PIN_*: why it must stay where it is
 	u8 marks;     // PAGE_*
 	u8 place;     // node:4 zone:2 migratetype:2
 	union {
@@ -88,6 +88,12 @@ static always_inline struct page *virt_to_page(const void *p)
 static always_inline frame_t frame_ref(const struct page *page)
 {
 	return (u64)page->gen << 32 | page_to_pfn(page);
+}
+
+// Pins of all kinds.
+static always_inline u32 page_pins(const struct page *page)
+{
+	return (page->pins & PIN_COUNT) + page->pins / PIN_ARGUMENT;
 }
 
 // The whole check of a frame reference: in range, and generation, pool and state as expected: one load, one compare.

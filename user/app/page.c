@@ -75,7 +75,7 @@ static void print_frame(u64 pfn, const struct frame *shared)
 		printf("  %-12s %u\n", "order", f.order);
 	printf("  %-12s %#x\n", "pager flags", f.pager);
 	printf("  %-12s %u\n", "mapcount", f.mapcount);
-	printf("  %-12s %u\n", "pins", f.pins);
+	printf("  %-12s %u\n", "pins", (f.pins & PIN_COUNT) + f.pins / PIN_ARGUMENT);
 	print_marks(f.marks);
 	printf("  %-12s node %u, zone %u, migrate type %u\n", "place", f.node, f.zone, f.migratetype);
 	print_words(&f);

@@ -313,10 +313,20 @@ static void test_frame_move(void)
 	boot(64, 40);
 	assert(!pool_init(&a, &root, 4) && !pool_init(&b, &root, 1));
 	frame_t f = alloc_one(&a, 0), g = alloc_one(&a, 0);
-	assert(!frame_pin(&a, f, 1, &paddr) && paddr == (u64)(u32)f << PAGE_SHIFT);
-	assert(frame_pin(&a, f, 2, &paddr) == -ERR_INVAL && frame_pin(&b, f, 1, &paddr) == -ERR_STALE);
+	assert(!frame_pin(&a, f, 1, 1, &paddr) && paddr == (u64)(u32)f << PAGE_SHIFT);
+	assert(frame_pin(&a, f, 1, 2, &paddr) == -ERR_INVAL && frame_pin(&b, f, 1, 1, &paddr) == -ERR_STALE);
 	assert(frame_move(&a, &b, f, &out) == -ERR_BUSY && frame_free(&a, f, FREE_DISCARD) == -ERR_BUSY);
-	assert(!frame_pin(&a, f, -1, &paddr) && frame_pin(&a, f, -1, &paddr) == -ERR_BUSY);
+	assert(!frame_pin(&a, f, 1, -1, &paddr) && frame_pin(&a, f, 1, -1, &paddr) == -ERR_BUSY);
+	// A pin is its device's alone, and an argument page's is nobody's; a reset drops what is left of one device.
+	struct page *page = pfn_to_page((u32)f);
+	pfn_t at = 0;
+	page->pins += PIN_ARGUMENT;
+	assert(frame_pin(&a, f, 1, -1, &paddr) == -ERR_BUSY && !frame_pin(&a, f, 2, 1, &paddr));
+	assert(frame_pin(&a, f, 1, 1, &paddr) == -ERR_BUSY && frame_pin(&a, f, 1, -1, &paddr) == -ERR_BUSY);
+	assert(!frame_pin(&a, f, 2, 1, &paddr) && page_pins(page) == 3);
+	assert(frame_unpin_device(&at, 1, 64) == 0 && frame_unpin_device(&at, 2, 64) == 2 && page_pins(page) == 1);
+	assert(frame_pin(&a, f, 2, -1, &paddr) == -ERR_BUSY && frame_free(&a, f, FREE_DISCARD) == -ERR_BUSY);
+	page->pins -= PIN_ARGUMENT;
 	assert(frame_move(&a, &a, f, &out) == -ERR_INVAL && !frame_move(&a, &b, f, &out));
 	assert(out >> 32 == (f >> 32) + 1 && a.usage == 1 && b.usage == 1);
 	assert(frame_move(&a, &b, f, &out) == -ERR_STALE && frame_move(&a, &b, g, &out) == -ERR_NOMEM);
@@ -362,8 +372,8 @@ static void test_frame_marks(void)
 	assert(out[0] >> FRAME_WORD_MARKS & PAGE_DIRTY && frame_free(&a, g, 0) == -ERR_BUSY);
 	assert(!frame_free(&a, g, FREE_DISCARD) && !frame_evict(&a, f, 6, NULL, 0, 0, &left));
 	// What is on its way out is pinned for the device that writes it, and stays until that has finished.
-	assert(!frame_pin(&a, f, 1, &paddr) && frame_free(&a, f, FRAME_FREE_EVICT) == -ERR_BUSY);
-	assert(!frame_pin(&a, f, -1, &paddr) && !frame_free(&a, f, FRAME_FREE_EVICT));
+	assert(!frame_pin(&a, f, 1, 1, &paddr) && frame_free(&a, f, FRAME_FREE_EVICT) == -ERR_BUSY);
+	assert(!frame_pin(&a, f, 1, -1, &paddr) && !frame_free(&a, f, FRAME_FREE_EVICT));
 	assert(!mm_check() && !mm_check_rest(0));
 }
 

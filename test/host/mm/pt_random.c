@@ -63,7 +63,7 @@ static void op_pin(void)
 	if (!f)
 		return;
 	s64 delta = f->pins ? -1 : rnd(4) ? 0 : 1;
-	if (!delta || frame_pin(&pool[p], ref, delta, &pa))
+	if (!delta || frame_pin(&pool[p], ref, 1, delta, &pa))
 		return;
 	f->pins += delta;
 	if (!f->presentable) {
@@ -711,7 +711,7 @@ static void epoch_end(u64 free_frames)
 		paddr_t pa;
 		CHECK(!f->mapcount, "frame %x is still mapped", owned[0]);
 		for (; f->pins; f->pins--)
-			CHECK(!frame_pin(&pool[f->pool], f->ref, -1, &pa), "unpin");
+			CHECK(!frame_pin(&pool[f->pool], f->ref, 1, -1, &pa), "unpin");
 		CHECK(!frame_free(&pool[f->pool], f->ref, FREE_DISCARD | FRAME_FREE_EVICT), "free");
 		model_gone(owned[0]);
 	}

@@ -135,11 +135,11 @@ static void pool_empty(cptr_t pool)
 
 void world_unmake(struct world *w)
 {
-	for (u32 i = 0; i < fuzz.pins; i++) {
-		cptr_t pool = fuzz.pin[i].pool == S_POOL ? slots[W_POOL] : slots[W_SUBPOOL];
+	err_t err;
 
-		lab_check("to unpin a frame", sys_frame_pin(pool, fuzz.pin[i].frame, SLOT_DEVICE0, (u64)-1, NULL));
-	}
+	while ((err = sys_device(SLOT_DEVICE0, DEV_RESET, 0, 0, 0, 0, NULL, NULL, NULL, NULL)) == -ERR_AGAIN)
+		;
+	lab_check("to drop the pins", err);
 	for (u32 i = 0; i < 2; i++)
 		(void)sys_thread_ctl(w->thread[i], THREAD_KILL, 0, 0, 0, 0, NULL, NULL, NULL, NULL);
 	// What one sweep could not empty was held by what it emptied later.
