@@ -6,8 +6,9 @@ local SIZE = tonumber(arg[1]) or 32
 local ROUNDS = tonumber(arg[2]) or 3
 local NODES = 5000 * SIZE
 
--- By default Lua lets garbage grow to the size of what lives, which would be 64 MiB here. Who builds once has no garbage.
-collectgarbage("setpause", ROUNDS > 1 and 110 or 200)
+-- By default Lua lets garbage grow to the size of what lives, which would be 64 MiB here. Who builds once has no garbage:
+-- then collections are rare, since each goes through all of a heap that may be in swap.
+collectgarbage("setpause", ROUNDS > 1 and 110 or 1000)
 
 local function build()
 	local head
