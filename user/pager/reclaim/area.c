@@ -304,17 +304,22 @@ static bool unfinished(const struct area *a)
 	return false;
 }
 
-// The next window: so many filled slots as may be cached at once.
+// The next window: so many filled slots as may be cached at once. They stay in memory until vm has mapped them, so a
+// window is a small part of it.
 static void window_open(const struct area *a)
 {
-	u32 end = a->base + a->pages, filled = 0;
+	u32 end = a->base + a->pages, filled = 0, most;
+
+	(void)pool_room();
+	most = (u32)(rc.stats[RECLAIMSTAT_POOL_LIMIT] / 16);
+	most = most < CLUSTER ? CLUSTER : most > DRAIN_MAX ? DRAIN_MAX : most;
 
 	while (rc.drain_next < end && !slot_filled(rc.drain_next)) {
 		(void)slot_settle(rc.drain_next);
 		rc.drain_next++;
 	}
 	rc.drain_end = rc.drain_next;
-	while (rc.drain_end < end && filled < DRAIN_MAX)
+	while (rc.drain_end < end && filled < most)
 		filled += slot_filled(rc.drain_end++);
 }
 

@@ -118,6 +118,8 @@ struct reclaim {
 	u32 pending_first, pending_count;
 	u32 stocked; // of state->stock
 	struct cluster cluster;
+	u32 slots_used[AREAS];
+	u32 slots_next[AREAS]; // where the next free one is looked for
 
 	// what is wanted
 	bool background; // until the high watermark is reached

@@ -11,12 +11,18 @@ static void frame_recover(u32 pfn)
 	bool evicting = view->state == FRAME_EVICTING;
 	u64 slot = evicting ? view->word0 : swap_word0_slot(view->word0);
 
-	if (view->pool != rc.state->user_pool || (!evicting && view->state != FRAME_OWNED) ||
-	    !(view->marks & FRAME_SWAPCACHE) || slot >= rc.share->slots || !slot_area((u32)slot))
+	frame_t frame = frame_reference(&rc.frames, pfn);
+	bool writing = view->marks & FRAME_WRITEBACK;
+
+	if (view->pool != rc.state->user_pool || (!evicting && view->state != FRAME_OWNED))
 		return;
-	if (view->marks & FRAME_WRITEBACK)
-		(void)sys_frame_mark(SLOT_CLIENT_POOL, frame_reference(&rc.frames, pfn), MARK_FAIL, 0, 0, NULL, NULL,
-				     NULL, NULL);
+	if (writing)
+		(void)sys_frame_mark(SLOT_CLIENT_POOL, frame, MARK_FAIL, 0, 0, NULL, NULL, NULL, NULL);
+	if (writing && !view->mapcount && !(view->marks & FRAME_SWAPCACHE))
+		(void)sys_frame_free(SLOT_CLIENT_POOL, 0, frame, FREE_DISCARD,
+				     NULL); /* given up, and its process gone */
+	if (!(view->marks & FRAME_SWAPCACHE) || slot >= rc.share->slots || !slot_area((u32)slot))
+		return;
 	slot_set((u32)slot, slot_word((u32)slot) | SWAPSLOT_USED | pfn);
 	if (evicting)
 		rc.policy->add(pfn, true);
@@ -89,4 +95,5 @@ void recover(void)
 		slots_count(a);
 		rc.stats[RECLAIMSTAT_SWAP_TOTAL] += a->usable;
 	}
+	rc.slots_read = 1; /* what was brought to 0 and not seen */
 }

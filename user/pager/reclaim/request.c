@@ -256,6 +256,9 @@ void reclaim_open(const struct server_info *info, void *segment)
 			rc.places = (const u64 *)info->ring[i].in;
 	if (!rc.places)
 		panic("reclaim: `ring rmap` is missing in the manifest");
+	/* Answers to a predecessor's transfers are still to come: no id of theirs is used again. */
+	for (u32 i = 0; i < TRANSFERS; i++)
+		rc.transfer[i].sequence = (u32)rc.share->starts << 20;
 	if (found == STATE_KEPT)
 		recover();
 }

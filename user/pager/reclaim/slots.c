@@ -10,9 +10,6 @@
 #define SEARCH 512  // runs looked at for a free one, before single slots will do
 #define STEP   1024 // slots of the table read in one step
 
-static u32 used[AREAS];   // slots in use
-static u32 cursor[AREAS]; // where the next one is looked for
-
 static u32 area_index(const struct area *a)
 {
 	return (u32)(a - rc.state->area);
@@ -20,7 +17,7 @@ static u32 area_index(const struct area *a)
 
 u32 area_used(const struct area *a)
 {
-	return used[area_index(a)];
+	return rc.slots_used[area_index(a)];
 }
 
 struct area *slot_area(u32 slot)
@@ -40,7 +37,7 @@ u64 swap_free(void)
 
 	for (u32 i = 0; i < AREAS; i++)
 		if (rc.state->area[i].state == AREA_ON)
-			n += rc.state->area[i].usable - used[i];
+			n += rc.state->area[i].usable - rc.slots_used[i];
 	return n;
 }
 
@@ -88,7 +85,7 @@ static struct area *area_choose(void)
 	for (u32 i = 0; i < AREAS; i++) {
 		struct area *a = &rc.state->area[i];
 
-		if (a->state == AREA_ON && used[i] < a->usable && (!best || a->priority > best->priority))
+		if (a->state == AREA_ON && rc.slots_used[i] < a->usable && (!best || a->priority > best->priority))
 			best = a;
 	}
 	return best;
@@ -102,12 +99,12 @@ u32 slot_alloc(void)
 	if (!a)
 		return 0;
 	i = area_index(a);
-	if (cursor[i] < a->base || cursor[i] >= a->base + a->pages)
-		cursor[i] = a->base;
-	slot = slot_find(a, cursor[i]);
+	if (rc.slots_next[i] < a->base || rc.slots_next[i] >= a->base + a->pages)
+		rc.slots_next[i] = a->base;
+	slot = slot_find(a, rc.slots_next[i]);
 	assert(slot);
-	cursor[i] = slot + 1;
-	used[i]++;
+	rc.slots_next[i] = slot + 1;
+	rc.slots_used[i]++;
 	rc.stats[RECLAIMSTAT_SWAP_USED]++;
 	slot_set(slot, SWAPSLOT_USED);
 	return slot;
@@ -122,7 +119,7 @@ void slot_free(u32 slot)
 	slot_set(slot, slot_word(slot) & SWAPSLOT_FAILED ? SWAPSLOT_HELD : 0);
 	if (slot_word(slot))
 		a->usable--;
-	used[area_index(a)]--;
+	rc.slots_used[area_index(a)]--;
 	rc.stats[RECLAIMSTAT_SWAP_USED]--;
 }
 
@@ -131,15 +128,15 @@ void slots_count(struct area *a)
 {
 	u32 i = area_index(a), held = 0;
 
-	rc.stats[RECLAIMSTAT_SWAP_USED] -= used[i];
-	used[i] = 0;
-	cursor[i] = a->base;
+	rc.stats[RECLAIMSTAT_SWAP_USED] -= rc.slots_used[i];
+	rc.slots_used[i] = 0;
+	rc.slots_next[i] = a->base;
 	for (u32 slot = a->base; slot < a->base + a->pages; slot++) {
 		held += slot_word(slot) == SWAPSLOT_HELD;
-		used[i] += (slot_word(slot) & SWAPSLOT_USED) != 0;
+		rc.slots_used[i] += (slot_word(slot) & SWAPSLOT_USED) != 0;
 	}
 	a->usable = a->pages - held;
-	rc.stats[RECLAIMSTAT_SWAP_USED] += used[i];
+	rc.stats[RECLAIMSTAT_SWAP_USED] += rc.slots_used[i];
 }
 
 static u32 frame_slot(const struct frame_view *view)

@@ -223,6 +223,7 @@ static void write_failed(u32 slot, frame_t frame, bool alone)
 		/* Which of them is bad shows when each is written alone. */
 		list_move(pfn, LRU_INACTIVE);
 		lru_of(pfn)->alone = 1;
+		(void)slot_settle(slot);
 		return;
 	}
 	rc.stats[RECLAIMSTAT_WRITE_ERRORS]++;

@@ -6,8 +6,9 @@
  *	wanted: vm waits for frames (need) | reads wait for a frame | a program asked (shrink) | background, from the
  *low watermark up to the high one
  *
- * Nothing can be done any more when all lists have been gone through twice without a frame that went, nothing is on its
- * way to the disk, and slots that only cached a mapped page have been given up. Then vm is told to choose a victim.
+ * Nothing can be done any more when all lists have been gone through LOOKS times without a frame that went, nothing is
+ *on its way to the disk, and slots that only cached a mapped page have been given up. Then vm is told to choose a
+ *victim.
  */
 #include "reclaim.h"
 
@@ -15,6 +16,7 @@
 
 #define NEWS_STEP   256
 #define RESCAN_STEP 512
+#define LOOKS       6 // a page that is used no more is looked at so often before it goes: twice young, active, twice again
 
 u64 pool_room(void)
 {
@@ -103,7 +105,8 @@ static void shrink_answer(void)
 // The lists have been gone through in vain.
 static bool exhausted(void)
 {
-	if (rc.fruitless <= 2 * listed() || rc.writes || rc.cluster.n || rc.rescan || rc.slots_read)
+	if (rc.fruitless <= LOOKS * listed() || rc.transfers_free < TRANSFERS || rc.cluster.n || rc.rescan ||
+	    rc.slots_read)
 		return false;
 	if (!rc.swept && !swap_free()) {
 		rc.swept = true;
