@@ -16,7 +16,7 @@
 
 #define NEWS_STEP   256
 #define RESCAN_STEP 512
-#define LOOKS       6 // a page that is used no more is looked at so often before it goes: twice young, active, twice again
+#define LOOKS       6 // at a page that is used no more, before it goes: twice young, active, twice again
 
 u64 pool_room(void)
 {
