@@ -7,7 +7,10 @@
 // frame whose copy nobody can have seen, since the lock is still held.
 #include <mm/pgtable.h>
 
-#define WORK_SLOW 135 // an entry that is not plain; plain ones are few enough
+#define WORK_PLAIN  36
+#define WORK_SLOW   135             // an entry that is not plain
+#define WORK_CLONE  (WORK_CALL / 2) // up to eight tables are made and taken out besides
+#define WORK_SEARCH (WORK_CALL / 3)
 
 struct cloner {
 	struct aspace *dst, *src;
@@ -183,8 +186,9 @@ static err_t clone_table(struct cloner *c, pte_t *to, pte_t *from, u64 n, vaddr_
 	u64 copied = c->copied, i;
 	u32 pool = c->pool;
 	bool weakened = false;
-	s64 filled = 0;
+	s64 filled = 0, counted = 0;
 	err_t err = 0;
+	n = MIN(n, (u64)MAX(c->work, 0l) / WORK_PLAIN + 1);
 	for (i = 0; i < n && c->work > 0; i++) {
 		if (!from[i])
 			continue;
@@ -197,8 +201,10 @@ static err_t clone_table(struct cloner *c, pte_t *to, pte_t *from, u64 n, vaddr_
 		if (err)
 			break;
 		pool = c->pool;
-		c->work -= WORK_SLOW;
+		c->work -= WORK_SLOW + (filled - counted) * WORK_PLAIN;
+		counted = filled;
 	}
+	c->work -= (filled - counted) * WORK_PLAIN;
 	c->copied += filled;
 	c->filled += filled;
 	copied = c->copied - copied;
@@ -223,7 +229,7 @@ static err_t clone_populate(struct cloner *c, vaddr_t va, vaddr_t end)
 	err_t err = pt_populate(c->dst, va + c->shift, 0);
 	vaddr_t second = ((va + c->shift) & -pt_size(1)) + pt_size(1) - c->shift;
 	struct pt_span span;
-	s64 work = WORK_CALL;
+	s64 work = WORK_SEARCH;
 	if (!err && second < end && pt_next(c->src, second, end, &work, &span))
 		err = pt_populate(c->dst, span.va + c->shift, 0);
 	return err;
@@ -233,7 +239,7 @@ static err_t clone_pages(struct cloner *c, vaddr_t *va, vaddr_t end)
 {
 	err_t err = clone_populate(c, *va, end);
 	struct pt_span span = { .va = *va };
-	s64 work = WORK_CALL;
+	s64 work = WORK_SEARCH;
 	while (!err && c->work > 0 && pt_next(c->src, *va, end, &work, &span) && span.level == 0) {
 		vaddr_t to = span.va + c->shift;
 		u64 n = span.stop - span.slot, room = PT_ENTRIES - pte_index(to, 0);
@@ -286,7 +292,7 @@ static void clone_prune(struct cloner *c, vaddr_t va, vaddr_t end)
 static err_t clone_run(struct cloner *c, vaddr_t *va, vaddr_t end)
 {
 	struct pt_span span;
-	s64 work = WORK_CALL;
+	s64 work = WORK_SEARCH;
 	bool found = pt_next(c->src, *va, end, &work, &span);
 	*va = span.va;
 	if (!found)
@@ -314,7 +320,7 @@ err_t aspace_clone(struct aspace *dst, u32 dwin, vaddr_t dva, struct aspace *src
 		.shift = dva - sva,
 		.op = op,
 		.list = list,
-		.work = WORK_CALL / 2,
+		.work = WORK_CLONE,
 		.traced = pt_traced(),
 	};
 	vaddr_t va = sva;

@@ -10,16 +10,22 @@
 static pte_t *pt_skip(pte_t *table, u32 level, vaddr_t *va, vaddr_t end, s64 *work)
 {
 	u64 size = pt_size(level);
-	pte_t *slot = table + pte_index(*va, level);
-	for (; *work > 0 && *va < end; slot++) {
-		if (*slot)
-			return slot;
-		*work -= WORK_EMPTY;
-		*va = (*va & -size) + size;
-		if (pte_index(*va, level) == 0)
+	vaddr_t at = *va;
+	s64 left = *work;
+	pte_t *slot = table + pte_index(at, level), *found = NULL;
+	for (; left > 0 && at < end; slot++) {
+		if (*slot) {
+			found = slot;
+			break;
+		}
+		left -= WORK_EMPTY;
+		at = (at & -size) + size;
+		if (pte_index(at, level) == 0)
 			break;
 	}
-	return NULL;
+	*va = at;
+	*work = left;
+	return found;
 }
 
 bool pt_next(const struct aspace *as, vaddr_t va, vaddr_t end, s64 *work, struct pt_span *span)

@@ -7,8 +7,8 @@
 
 #define WORK_FREE     20  // more for an entry whose frame is freed
 #define WORK_FREE_RUN 450 // and for each run of frames: the buddy may merge it many times
-#define WORK_SPAN     100 // a table visited
-#define WORK_TABLE    400 // and one that goes
+#define WORK_SPAN     140 // a table visited
+#define WORK_TABLE    600 // and one that goes
 
 struct unmap {
 	struct aspace *as;

@@ -220,7 +220,7 @@ def boots(path, defaults, archs, logs):
     jobs = []
     for (arch, mode), mem in itertools.product(modes_of(path, spec, archs), mems):
         root = one(spec, "root", "")
-        settings = dataclasses.replace(defaults, arch=arch, mode=mode, mem=mem, smp=one(spec, "smp", "1"),
+        settings = dataclasses.replace(defaults, arch=arch, mode=mode, mem=mem, smp=one(spec, "smp", "1"), tests="type" in spec,
                                        append=" ".join(["check=1", *spec.get("append", [])]),
                                        icount=one(spec, "icount", "no") == "yes", root=root and str(ROOT / root),
                                        swap=",".join(spec.get("swap", [])),
@@ -289,7 +289,7 @@ def main():
     parser.add_argument("--archs", default=" ".join(ARCHITECTURES), help="architectures whose system tests run")
     parser.add_argument("host_tests", nargs="*")
     options = parser.parse_args()
-    defaults = dataclasses.replace(Settings.from_environment(), tests=True)
+    defaults = Settings.from_environment()
     logs = defaults.out.parent / "test"
     logs.mkdir(parents=True, exist_ok=True)
     jobs = list(host_jobs(options.host_tests, options.quick, logs))
