@@ -149,6 +149,8 @@ static err_t unmap_range(struct unmap *op, vaddr_t va, vaddr_t end, vaddr_t *sto
 		if (likely(span.level == 0)) {
 			va = unmap_span(op, &span);
 		} else if (pt_span_whole(&span, end) && !op->leave) {
+			if (op->work < WORK_CALL / 2)
+				break; // its 512 frames are the better part of a call
 			unmap_large(op, &span);
 			va = span.va + pt_size(span.level);
 		} else {

@@ -190,7 +190,7 @@ static err_t raw(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
 // Capabilities that are not there, of another type, without the right.
 static void test_capabilities(void)
 {
-	static const uint64_t empty[] = { 0, 6, 127, 128, 7167, 7168, 0xffffffff, 1ul << 32, 1ul << 63, ~0ul };
+	static const uint64_t empty[] = { 0, 10, 127, 128, 7167, 7168, 0xffffffff, 1ul << 32, 1ul << 63, ~0ul };
 	u64 bits;
 
 	for (uint64_t nr = NR_CALL; nr <= NR_SYSTEM; nr++)
