@@ -223,7 +223,7 @@ static void test_capabilities(void)
 // Capabilities sent with a call that are not there, and ones that the server did not ask for.
 static void test_transfer(void)
 {
-	static const uint64_t slots[] = { 6, 128, 7168, 0xffffffff };
+	static const uint64_t slots[] = { 10, 128, 7168, 0xffffffff };
 	u64 parent;
 
 	for (size_t i = 0; i < sizeof(slots) / sizeof(*slots); i++) {
