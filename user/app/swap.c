@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,15 +15,16 @@ u64 swap_unit(const char *device)
 	return (u64)(name[2] - 'a');
 }
 
-int swap_result(const char *device, const char *call, err_t err)
+int swap_result(const char *device, const char *call, err_t err, const struct swap_advice *advice)
 {
-	char what[64];
+	const char *help = "";
 
 	if (!err)
 		return 0;
 	if (err == -ERR_BADCAP)
 		app_fail("%s: %s failed: no reclaim server runs on this machine", device, call);
-	snprintf(what, sizeof(what), "%s: %s failed", device, call);
-	errno = err_errno(err);
-	return app_warn(what);
+	for (; advice->err; advice++)
+		if (advice->err == -err)
+			help = advice->help;
+	app_fail("%s: %s failed: %s%s", device, call, strerror(err_errno(err)), help);
 }

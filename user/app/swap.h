@@ -9,5 +9,11 @@
 // The disk that /dev/vda, vda or /dev/vdb names, as its number; anything else ends the program.
 u64 swap_unit(const char *device);
 
-// What reclaim answered, in the words of util-linux; 0, or 1 after a line on stderr.
-int swap_result(const char *device, const char *call, err_t err);
+// What helps against an error of reclaim's. The last one's err is 0.
+struct swap_advice {
+	err_t err; // ERR_*
+	const char *help;
+};
+
+// What reclaim answered, in the words of util-linux, and what to do about it. 0, or the program ends with status 1.
+int swap_result(const char *device, const char *call, err_t err, const struct swap_advice *advice);

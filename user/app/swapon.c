@@ -5,6 +5,16 @@
 
 #include "swap.h"
 
+static const struct swap_advice advice[] = {
+	{ ERR_NOENT, ": there is no such disk; give one with SWAP=" },
+	{ ERR_INVAL, ": it has no swap header, or a damaged one; prepare it with mkswap" },
+	{ ERR_BUSY, ": it is in use already or read-only, or another swapon or swapoff is under way" },
+	{ ERR_NFILE, ": no more swap areas can be in use" },
+	{ ERR_NOMEM, ": the table of its pages, 8 bytes each, does not fit into free memory; end a program, or give "
+		     "more with MEM=" },
+	{ 0, NULL },
+};
+
 // As Linux' /proc/swaps: sizes in KiB.
 static void area_print(u64 unit, u64 pages, u64 used, s64 priority)
 {
@@ -52,5 +62,5 @@ int main(int argc, char **argv)
 	if (argc != first + 1 || argv[first][0] == '-')
 		app_usage();
 	return swap_result(argv[first], "swapon",
-			   reclaim_swapon(SLOT_RECLAIM, swap_unit(argv[first]), (u64)priority, NULL));
+			   reclaim_swapon(SLOT_RECLAIM, swap_unit(argv[first]), (u64)priority, NULL), advice);
 }

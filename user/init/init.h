@@ -82,6 +82,7 @@ err_t object_make(u32 type, cptr_t table, cptr_t slot, cptr_t arg, const char *n
 
 // state.c: pages [from, to) of a server's state segment. On an error state_pages says how many it has
 err_t state_give(u32 i, u64 from, u64 to);
+err_t state_grow(u32 i, u64 pages); // to so many; its pool grows at the expense of user memory if it has to
 
 // server.c
 void servers_make(void);

@@ -95,7 +95,7 @@ err_t init_op_state_grow(struct request *rq, u64 pages, u64 *out_pages)
 	s = &init.manifest.server[rq->badge - 1];
 	if (!s->state_pages || pages > (ARGUMENT_VA - STATE_VA) / PAGE_SIZE)
 		return -ERR_INVAL;
-	err = state_give((u32)rq->badge - 1, s->state_pages, pages);
+	err = state_grow((u32)rq->badge - 1, pages);
 	*out_pages = s->state_pages;
 	return err;
 }

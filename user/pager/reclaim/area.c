@@ -167,12 +167,17 @@ static u32 base_find(u32 pages)
 	return base;
 }
 
-// vm may look at all of the table up to share->slots, so it is there before it is said to be.
+// vm may look at all of the table up to share->slots, so it is there before it is said to be. It is taken from user
+// memory, of which something must be left to page with.
 static err_t table_grow(u32 slots)
 {
 	u64 bytes = SWAP_TABLE + (u64)slots * sizeof(struct swap_slot), pages = 0;
-	err_t err = init_state_grow(PEER_INIT, (bytes + PAGE_SIZE - 1) / PAGE_SIZE, &pages);
+	u64 there = SWAP_TABLE + rc.stats[RECLAIMSTAT_TABLE_BYTES];
+	err_t err;
 
+	if (bytes > there && pool_room() < rc.min + (bytes - there) / PAGE_SIZE)
+		return -ERR_NOMEM;
+	err = init_state_grow(PEER_INIT, (bytes + PAGE_SIZE - 1) / PAGE_SIZE, &pages);
 	if (err)
 		return err;
 	rc.stats[RECLAIMSTAT_TABLE_BYTES] = pages * PAGE_SIZE - SWAP_TABLE;
