@@ -92,7 +92,7 @@ const struct pool *aspace_window_pool(struct aspace *as, vaddr_t va)
 }
 
 // Tables are never empty, so the walk ends soon: no bound on its work is needed.
-static bool aspace_range_empty(const struct aspace *as, vaddr_t start, vaddr_t end)
+static bool aspace_range_empty(struct aspace *as, vaddr_t start, vaddr_t end)
 {
 	struct pt_span span;
 	s64 work = INT64_MAX;

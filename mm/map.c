@@ -237,12 +237,14 @@ static err_t map_range(struct mapper *m, const struct map_request *rq, u64 *done
 {
 	vaddr_t va, end = rq->va + rq->count * PAGE_SIZE;
 	err_t err = 0;
-	for (va = rq->va; va < end && !err; va = map_table_end(va, end))
-		err = pt_populate(m->as, va, 0);
+	for (va = rq->va; va < end && !err; va = map_table_end(va, end)) {
+		if (!aspace_slot(m->as, va))
+			err = pt_populate(m->as, va, 0);
+	}
 	for (va = rq->va; va < end && !err; va = map_table_end(va, end)) {
 		u64 i = (va - rq->va) / PAGE_SIZE, n = (map_table_end(va, end) - va) / PAGE_SIZE;
 		const u64 *list = rq->list ? rq->list + i : NULL;
-		err = map_table(m, pt_slot(m->as, va, 0), va, list, rq->frame + i, n, rq->word1 + i, done);
+		err = map_table(m, aspace_slot(m->as, va), va, list, rq->frame + i, n, rq->word1 + i, done);
 	}
 	// A table that got nothing but holes is as superfluous as one that an error left empty.
 	if (err || m->holes)

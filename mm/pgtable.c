@@ -28,19 +28,31 @@ static pte_t *pt_skip(pte_t *table, u32 level, vaddr_t *va, vaddr_t end, s64 *wo
 	return found;
 }
 
-bool pt_next(const struct aspace *as, vaddr_t va, vaddr_t end, s64 *work, struct pt_span *span)
+// The span that begins with `slot`. Its table, if a leaf table, is the one that aspace_slot and pt_prune find first.
+static always_inline void pt_span_set(struct aspace *as, vaddr_t va, vaddr_t end, pte_t *slot, u32 level,
+				      struct pt_span *span)
+{
+	u64 left = (end - va) / PAGE_SIZE, here = PT_ENTRIES - pte_index(va, 0);
+	u64 run = level ? 1 : left < here ? left : here;
+	*span = (struct pt_span){ .va = va, .slot = slot, .stop = slot + run, .level = level };
+	if (level)
+		return;
+	as->walk_tag = va >> LEAF_TABLE_BITS;
+	as->walk_table = slot - pte_index(va, 0);
+}
+
+bool pt_next(struct aspace *as, vaddr_t va, vaddr_t end, s64 *work, struct pt_span *span)
 {
 	while (va<end && * work> 0) {
-		pte_t *table = as->table;
-		for (u32 level = arch_levels - 1;; level--) {
+		bool known = va >> LEAF_TABLE_BITS == as->walk_tag;
+		pte_t *table = known ? as->walk_table : as->table;
+		for (u32 level = known ? 0 : arch_levels - 1;; level--) {
 			*work -= WORK_STEP;
 			pte_t *slot = pt_skip(table, level, &va, end, work);
 			if (!slot)
 				break;
 			if (level == 0 || !pte_is_table(*slot)) {
-				u64 left = (end - va) / PAGE_SIZE, here = PT_ENTRIES - pte_index(va, 0);
-				u64 run = level ? 1 : left < here ? left : here;
-				*span = (struct pt_span){ .va = va, .slot = slot, .stop = slot + run, .level = level };
+				pt_span_set(as, va, end, slot, level, span);
 				return true;
 			}
 			table = pt_child(*slot);
@@ -153,7 +165,7 @@ err_t pt_populate(struct aspace *as, vaddr_t va, u32 level)
 	return 0;
 }
 
-void pt_prune(struct aspace *as, vaddr_t va, struct tlb_batch *batch)
+void pt_prune_walk(struct aspace *as, vaddr_t va, struct tlb_batch *batch)
 {
 	pte_t *path[ARCH_LEVELS_MAX];
 	u32 top = arch_levels - 1, level = top;

@@ -152,7 +152,7 @@ struct pt_span {
 };
 
 // The next entries in [va, end). False: none, or `work` is used up (span->va < end).
-bool pt_next(const struct aspace *as, vaddr_t va, vaddr_t end, s64 *work, struct pt_span *span);
+bool pt_next(struct aspace *as, vaddr_t va, vaddr_t end, s64 *work, struct pt_span *span);
 // Whether the large entry that a span begins with lies in [va, end) as a whole.
 bool pt_span_whole(const struct pt_span *span, vaddr_t end);
 
@@ -161,8 +161,14 @@ pte_t *pt_slot(const struct aspace *as, vaddr_t va, u32 level);
 // Make the tables for a slot of va at `level`. NOMEM: pt_prune takes back what there is. EXIST: a large entry is in the
 // way.
 err_t pt_populate(struct aspace *as, vaddr_t va, u32 level) must_check;
-// Take out the tables on the way to va that are empty.
-void pt_prune(struct aspace *as, vaddr_t va, struct tlb_batch *batch);
+void pt_prune_walk(struct aspace *as, vaddr_t va, struct tlb_batch *batch);
+// Take out the tables on the way to va that are empty. Mostly the leaf table is the one remembered, and is not empty.
+static always_inline void pt_prune(struct aspace *as, vaddr_t va, struct tlb_batch *batch)
+{
+	if (va >> LEAF_TABLE_BITS == as->walk_tag && table_entries(virt_to_page(as->walk_table)))
+		return;
+	pt_prune_walk(as, va, batch);
+}
 
 // Split the large entry `slot` of va into a table from pt_table_take.
 void pt_split(struct aspace *as, vaddr_t va, pte_t *slot, struct page *table, struct tlb_batch *batch);

@@ -145,7 +145,7 @@ static void unmap_large(struct unmap *op, const struct pt_span *span)
 static err_t unmap_range(struct unmap *op, vaddr_t va, vaddr_t end, vaddr_t *stopped)
 {
 	struct pt_span span = { .va = va };
-	while (pt_next(op->as, va, end, &op->work, &span)) {
+	while (va < end && pt_next(op->as, va, end, &op->work, &span)) {
 		if (likely(span.level == 0)) {
 			va = unmap_span(op, &span);
 		} else if (pt_span_whole(&span, end) && !op->leave) {
@@ -161,7 +161,7 @@ static err_t unmap_range(struct unmap *op, vaddr_t va, vaddr_t end, vaddr_t *sto
 		pt_prune(op->as, span.va, &op->batch);
 		op->work -= WORK_SPAN + (tables - op->as->tables) * WORK_TABLE;
 	}
-	*stopped = span.va;
+	*stopped = va < end ? span.va : end;
 	return 0;
 }
 
