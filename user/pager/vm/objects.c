@@ -104,6 +104,8 @@ err_t object_make(struct proc *p, u32 kind, cptr_t table, u64 slot, u64 arg, u64
 			empties[kind]--;
 			continue;
 		}
+		/* A pool takes its limit from the pool of all. */
+		memory_short |= err == -ERR_NOMEM;
 		if (err && err != -ERR_EXIST)
 			return err;
 		if (!used[i])
