@@ -276,12 +276,14 @@ static void vma_unlink(struct proc *p, u16 i)
 		nodes[n->prev].next = n->next;
 	else
 		p->first = n->next;
-	if (n->next)
+	if (n->next) {
 		nodes[n->next].prev = n->prev;
-	else
+		nodes[n->next].gap += n->gap + (vma_at(i)->end - vma_at(i)->start);
+	} else {
 		p->last = n->prev;
+	}
 	tree_remove(p, i);
-	gap_set(p, n->next);
+	tree_fix(p, n->next); /* mostly it lay on the way up already */
 	p->vmas--;
 	p->pages -= vma_at(i)->end - vma_at(i)->start;
 	if (p->hint == i)
