@@ -51,6 +51,13 @@ static inline u32 ring_room(const struct ring *ring)
 
 	return used < ring->records ? ring->records - used : 0;
 }
+// Records that wait for the consumer, which asks.
+static inline u32 ring_waiting(const struct ring *ring)
+{
+	u32 waiting = __atomic_load_n(&ring->shared->head, __ATOMIC_ACQUIRE) - ring->position;
+
+	return waiting < ring->records ? waiting : ring->records;
+}
 // false: empty.
 bool ring_take(struct ring *ring, u64 *record) must_check;
 // The two halves of ring_take, for a consumer that must know of a record before it is gone from the ring. ring_drop may

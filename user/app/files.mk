@@ -3,11 +3,13 @@ APPS := cat cp echo false grep head kill kmalloc ls mkdir mv pwd rm seq sleep so
 GLASSES := buddyinfo caps faults free maps page ps ptdump selfcheck slabinfo uptime vmallocinfo vtop
 MEMORIES := meminfo top vmstat zoneinfo
 SWAPS := swapoff swapon
-PROGRAMS += $(APPS) $(GLASSES) $(MEMORIES) $(SWAPS) lua
+AUDITS := rmapaudit
+PROGRAMS += $(APPS) $(GLASSES) $(MEMORIES) $(SWAPS) $(AUDITS) lua
 $(foreach p,$(APPS),$(eval $(p)_SRCS := user/app/$(p).c user/app/app.c))
 $(foreach p,$(GLASSES),$(eval $(p)_SRCS := user/app/$(p).c user/app/app.c user/app/glass.c))
 $(foreach p,$(MEMORIES),$(eval $(p)_SRCS := user/app/$(p).c user/app/memory.c user/app/app.c user/app/glass.c))
 $(foreach p,$(SWAPS),$(eval $(p)_SRCS := user/app/$(p).c user/app/swap.c user/app/app.c user/app/glass.c))
+$(foreach p,$(AUDITS),$(eval $(p)_SRCS := user/app/$(p).c user/app/audit.c user/app/tables.c user/app/app.c user/app/glass.c))
 
 # Lua 5.4, unmodified. What C alone cannot do (popen, a terminal) is told to it here.
 LUA := $(THIRD_PARTY)/lua/src

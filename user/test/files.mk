@@ -3,6 +3,11 @@ TESTS_GUEST := procs memory float hostile fuzz conserve hog limits filework high
 TEST_PROGRAMS += $(TESTS_GUEST)
 $(foreach t,$(TESTS_GUEST),$(eval $(t)_SRCS := user/test/$(t).c user/test/check.c)$(eval $(t)_DEST := /test/$(t)))
 
+# The self-check of paging reads what rmapaudit reads.
+TEST_PROGRAMS += pagercheck
+pagercheck_SRCS := user/test/pagercheck.c user/test/check.c user/app/audit.c user/app/tables.c user/app/app.c user/app/glass.c
+pagercheck_DEST := /test/pagercheck
+
 # kfuzz: a server that tests the kernel from where a server stands.
 TEST_SERVERS += kfuzz
 kfuzz_SRCS := $(addprefix user/test/kfuzz/,main.c calls.c world.c inject.c) user/test/lab/lab.c

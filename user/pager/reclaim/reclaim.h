@@ -109,7 +109,7 @@ struct reclaim {
 	struct lru *lru; // indexed by frame number; NULL until the first swapon
 	struct lru_list list[LRU_STUCK + 1];
 	const struct policy *policy;
-	u64 stats[RECLAIMSTAT_REQUESTS_LOST + 1];
+	u64 stats[RECLAIMSTAT_NR_NEWS + 1];
 	u64 flow; // what the work at hand is done for
 
 	struct transfer transfer[TRANSFERS];

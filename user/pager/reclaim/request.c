@@ -43,6 +43,14 @@ err_t reclaim_op_area(struct request *rq, u64 index, u64 *out_unit, u64 *out_pag
 	return 0;
 }
 
+// An overflow that was not noticed yet, and one that is being mended, hide any number.
+static u64 news_waiting(void)
+{
+	if (rc.rescan || __atomic_load_n(&rc.news.shared->overflow, __ATOMIC_RELAXED))
+		return rc.frames.end - rc.frames.first;
+	return ring_waiting(&rc.news);
+}
+
 static u64 gauge(u64 index)
 {
 	switch (index) {
@@ -52,6 +60,8 @@ static u64 gauge(u64 index)
 		return rc.list[LRU_ACTIVE].count;
 	case RECLAIMSTAT_NR_WRITING:
 		return rc.list[LRU_WRITING].count;
+	case RECLAIMSTAT_NR_NEWS:
+		return news_waiting();
 	case RECLAIMSTAT_FRAME_BYTES:
 		return sizeof(struct lru);
 	default:
@@ -72,7 +82,7 @@ static u64 swapcached(void)
 err_t reclaim_op_stat(struct request *rq, u64 index, u64 *out_value)
 {
 	(void)rq;
-	if (index > RECLAIMSTAT_REQUESTS_LOST)
+	if (index > RECLAIMSTAT_NR_NEWS)
 		return -ERR_INVAL;
 	if (index == RECLAIMSTAT_POOL_LIMIT || index == RECLAIMSTAT_POOL_USED)
 		(void)pool_room();

@@ -30,6 +30,7 @@ u32 rmap_lie(struct place *list, u32 n, u32 most, u64 *seed)
 		return n;
 	case 3: /* an address space that is none, or another object */
 		p->aspace += 1 + (u32)(which % 4096);
+		p->owner = (p->owner + 1 + (u32)(which % (RMAP_PROCS - 1))) % RMAP_PROCS;
 		return n;
 	case 4: /* nowhere */
 		p->va = which << PAGE_SHIFT;

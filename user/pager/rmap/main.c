@@ -91,7 +91,7 @@ static u64 look_place(const struct place *p)
 err_t rmap_op_look(struct request *rq, u64 pfn, u64 from, u64 *count, u64 *place0, u64 *place1, u64 *place2)
 {
 	struct place list[3] = { 0 };
-	u32 n;
+	u32 n, shown;
 	err_t err;
 
 	(void)rq;
@@ -100,6 +100,9 @@ err_t rmap_op_look(struct request *rq, u64 pfn, u64 from, u64 *count, u64 *place
 	err = rmap_frame(&rmap, &frames, frame_reference(&frames, pfn), (u32)from, list, 3, &n);
 	if (err)
 		return err == -ERR_STALE ? -ERR_NOENT : err;
+	shown = n < 3 ? n : 3;
+	if (lie_seed)
+		n += rmap_lie(list, shown, 3, &lie_seed) - shown;
 	*count = n + from;
 	*place0 = look_place(&list[0]);
 	*place1 = look_place(&list[1]);

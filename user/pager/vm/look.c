@@ -97,6 +97,56 @@ err_t vm_op_walk(struct request *rq, u64 pid, u64 addr, u64 level, u64 *out_entr
 			  out_kind, out_what);
 }
 
+// Where the range ends that can be scanned at once: vm's windows are two. 0: there is no more.
+static u64 scan_end(u64 *page)
+{
+	if (*page < LOW_START)
+		*page = LOW_START;
+	if (*page >= LOW_END && *page < HIGH_START)
+		*page = HIGH_START;
+	if (*page < LOW_END)
+		return LOW_END;
+	return *page < high_end ? high_end : 0;
+}
+
+// One entry of the kernel's list, as op entries shows it.
+static u64 entry_shown(const struct proc *p, u64 entry)
+{
+	u64 page = PAGE_OF(entry);
+	u16 i = vma_find(p, page);
+
+	if (!i || vmas[i].start > page)
+		return (entry & ~(u64)(PAGE_SIZE - 1)) | (entry & 7) | ENTRIES_STRAY;
+	return (entry & ~(u64)(PAGE_SIZE - 1)) | (entry & 7) | (vmas[i].flags & VMA_LOCKED ? ENTRIES_LOCKED : 0);
+}
+
+err_t vm_op_entries(struct request *rq, u64 index, u64 addr, u64 *out_next, u64 *out_entry0, u64 *out_what0,
+		    u64 *out_entry1, u64 *out_what1, u64 *out_entry2, u64 *out_what2)
+{
+	const struct proc *p = &procs[index % PROCS];
+	u64 *out[][2] = { { out_entry0, out_what0 }, { out_entry1, out_what1 }, { out_entry2, out_what2 } };
+	u64 page = PAGE_OF(addr), end = scan_end(&page), done = 0, entries = 0, n;
+
+	(void)rq;
+	if (index >= PROCS || addr % PAGE_SIZE)
+		return -ERR_INVAL;
+	if (index ? vms->proc[index].state != PROC_RUN : !vms->proc[0].object[OBJ_ASPACE])
+		return -ERR_SRCH;
+	if (!end)
+		return 0;
+	if (sys_scan(proc_cap((u32)index, CAP_ASPACE), ADDRESS_OF(page), end - page, SCAN_LIST, &done, &entries) ||
+	    !done)
+		return -ERR_INVAL;
+	n = entries < 3 ? entries : 3;
+	for (u64 i = 0; i < n; i++) {
+		*out[i][0] = entry_shown(p, server_argument()[4 * i]);
+		*out[i][1] = server_argument()[4 * i + 2];
+	}
+	page = entries > 3 ? PAGE_OF(server_argument()[4 * 3]) : page + done;
+	*out_next = (scan_end(&page) ? ADDRESS_OF(page) : 0) | n;
+	return 0;
+}
+
 err_t vm_op_caps(struct request *rq, u64 pid, u64 slot, u64 *out_slot, u64 *out_type_rights, u64 *out_object,
 		 u64 *out_badge)
 {
