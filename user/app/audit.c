@@ -57,20 +57,19 @@ static bool group_has(const struct entry *e, size_t n, u64 place)
 	return false;
 }
 
-// A place where the frame is not: is there a mapping at least, which could have it?
-static bool hint_possible(const struct tables *t, u64 place)
+// A place where the frame is not: is there a mapping at least, which could have it? Asked now: processes come and go.
+static bool hint_possible(u64 place)
 {
-	u64 index = PLACE_INDEX(place), va = PLACE_VA(place), start, end, other;
+	u64 index = PLACE_INDEX(place), va = PLACE_VA(place), pid = 0, start, other;
 
 	if (!index)
 		return true;
-	if (index >= RMAP_PROCS || !t->pid[index])
-		return false;
-	return !vm_vma(SLOT_VM, t->pid[index], va, &start, &end, &other, &other, &other, &other) && start <= va;
+	return index < RMAP_PROCS && !vm_ps(SLOT_VM, index, &pid, &other, &other, &other, &other, &other, &other) &&
+	       pid && !vm_vma(SLOT_VM, pid, va, &start, &other, &other, &other, &other, &other) && start <= va;
 }
 
 // Of the places that map a frame, and what rmap says.
-static struct verdict compare(const struct tables *t, const struct entry *e, size_t n, const struct answer *a)
+static struct verdict compare(const struct entry *e, size_t n, const struct answer *a)
 {
 	struct verdict v = { 0 };
 
@@ -92,7 +91,7 @@ static struct verdict compare(const struct tables *t, const struct entry *e, siz
 			v.example = place;
 		} else if (group_has(e, n, place)) {
 			continue;
-		} else if (hint_possible(t, place)) {
+		} else if (hint_possible(place)) {
 			v.hints++;
 		} else {
 			v.wrong++;
@@ -127,14 +126,14 @@ static size_t group_now(const struct entry *e, size_t n, u64 reference, struct e
 
 /*
  * A difference may be a lie, or a change between the look at the tables and the question. Tables, question, tables:
- * when the frame and its places were the same before and after, it is a lie. 0: it is not, 1: it is, -1: it changed
- * each time.
+ * when the frame and its places were the same before and after, it is a lie. A place in no mapping may have been one
+ * when rmap was asked: it has to be named twice. 0: no lie, 1: one, -1: it changed each time.
  */
-static int look_again(const struct tables *t, const struct entry *e, size_t n, const struct frame *table,
-		      struct verdict *v)
+static int look_again(const struct entry *e, size_t n, const struct frame *table, struct verdict *v)
 {
 	struct entry *before = malloc(2 * n * sizeof(*before)), *after = before + n;
 	u64 reference = e[0].what, pfn = (u32)reference;
+	u64 nowhere = ~0ul; // what the last try found wrong
 	int result = -1;
 
 	if (!before)
@@ -144,15 +143,16 @@ static int look_again(const struct tables *t, const struct entry *e, size_t n, c
 		size_t was = group_now(e, n, reference, before), is;
 		bool known = rmap_ask(pfn, &answer);
 
-		*v = compare(t, before, was, &answer);
+		*v = compare(before, was, &answer);
 		is = group_now(e, n, reference, after);
 		last = glass_frame(&table[pfn]);
 		if (first.gen != reference >> 32 || !was || (!known && !is))
 			result = 0; /* it is another page by now */
 		else if (known && !verdict_bad(v))
 			result = 0;
-		else if (was == is && same_frame(&first, &last))
+		else if (was == is && same_frame(&first, &last) && (v->missing || v->twice || v->example == nowhere))
 			result = 1;
+		nowhere = v->wrong ? v->example : ~0ul;
 	}
 	free(before);
 	return result;
@@ -168,17 +168,16 @@ static void tell(const struct entry *e, const struct verdict *v, u64 told)
 		printf("rmap: and so on\n");
 }
 
-static void group_audit(const struct tables *t, const struct entry *e, size_t n, const struct frame *table,
-			struct audit *a)
+static void group_audit(const struct entry *e, size_t n, const struct frame *table, struct audit *a)
 {
 	struct verdict v = { 0 };
 	u64 told = a->missing + a->wrong + a->twice;
 	bool known = rmap_ask((u32)e->what, &answer);
 
 	if (known)
-		v = compare(t, e, n, &answer);
+		v = compare(e, n, &answer);
 	if (!known || verdict_bad(&v)) {
-		int result = look_again(t, e, n, table, &v);
+		int result = look_again(e, n, table, &v);
 
 		a->again++;
 		a->unsure += result < 0;
@@ -218,7 +217,7 @@ void audit_run(const struct tables *t, struct audit *a)
 			continue; /* freed since, or a server's */
 		a->frames++;
 		if (f.word0)
-			group_audit(t, e, n, table, a);
+			group_audit(e, n, table, a);
 		else
 			a->nameless++;
 	}

@@ -9,14 +9,14 @@
 #include "tables.h"
 
 struct audit {
-	u64 frames;   // of user memory, that page tables name
-	u64 places;   // that map them
-	u64 named;    // of these, by rmap
-	u64 hints;    // places named that do not map the frame
-	u64 locked;   // places that rmap names not, since mlock keeps them
-	u64 nameless; // frames nobody has given a name: the zero page
-	u64 again;    // frames that changed between two looks, and were looked at again
-	u64 unsure;   // frames that changed each time
+	u64 frames;                // of user memory, that page tables name
+	u64 places;                // that map them
+	u64 named;                 // of these, by rmap
+	u64 hints;                 // places named that do not map the frame
+	u64 locked;                // places that rmap names not, since mlock keeps them
+	u64 nameless;              // frames nobody has given a name: the zero page
+	u64 again;                 // frames that changed between two looks, and were looked at again
+	u64 unsure;                // frames that changed each time
 	u64 missing, wrong, twice; // places: what must not be
 	u64 stray;                 // entries in no mapping
 };

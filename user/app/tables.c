@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <stdlib.h>
-#include <string.h>
 
 #include "tables.h"
 
@@ -62,15 +61,12 @@ void tables_read(struct tables *t)
 	u64 index = 0, next, parent_group, state_rss, name[2], cycles;
 
 	t->pages.count = t->tokens.count = t->processes = 0;
-	memset(t->pid, 0, sizeof(t->pid));
 	do {
 		u64 pid = 0;
-		err_t err =
-			vm_ps(SLOT_VM, index, &pid, &parent_group, &state_rss, &name[0], &name[1], &cycles, &next);
+		err_t err = vm_ps(SLOT_VM, index, &pid, &parent_group, &state_rss, &name[0], &name[1], &cycles, &next);
 
 		if (err || index >= RMAP_PROCS)
 			glass_fail("process table", err);
-		t->pid[index] = pid;
 		t->processes += pid != 0;
 		if (pid || !index)
 			process_read(t, index);

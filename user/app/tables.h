@@ -20,7 +20,6 @@ struct entries {
 struct tables {
 	struct entries pages, tokens;
 	u32 processes;
-	u64 pid[RMAP_PROCS]; // by index, 0 none
 };
 
 #define PLACE_INDEX(place) ((place) % PAGE_SIZE)

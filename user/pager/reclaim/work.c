@@ -77,7 +77,8 @@ static void rescan_on(void)
 			return;
 		}
 		view = frame_at(&rc.frames, rc.rescan);
-		if (view->state == FRAME_OWNED && view->mapcount && view->word0)
+		/* Mapped with a name (the zero page has none), or in vm's hands, to be mapped soon. */
+		if (view->state == FRAME_OWNED && (view->word0 || !view->mapcount))
 			frame_met(frame_reference(&rc.frames, rc.rescan));
 	}
 }
