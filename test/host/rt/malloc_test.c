@@ -218,6 +218,16 @@ static void do_free(void *p)
 	rt_free(p);
 }
 
+static void do_resize(void *p)
+{
+	p = rt_realloc(p, 40);
+}
+
+static void do_usable(void *p)
+{
+	(void)rt_malloc_usable_size(p);
+}
+
 static void test_broken(void)
 {
 	static char global[64];
@@ -228,6 +238,9 @@ static void test_broken(void)
 	expect_death(do_free, b + 4096, "never gave it out");
 	rt_free(a);
 	expect_death(do_free, a, "double free");
+	expect_death(do_resize, a, "double free"); /* though it would stay where it is */
+	expect_death(do_usable, a, "double free");
+	expect_death(do_resize, c + 8, "wild free");
 	rt_free(b);
 	expect_death(do_free, b, "has it back");
 	/* Written to after it was freed: the heap believes nothing that lies there. */

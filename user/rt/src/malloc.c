@@ -133,6 +133,16 @@ static struct slab *find(void *p, struct extent **large)
 	return NULL;
 }
 
+// The same, of what must be in use: nothing is read of it before that is sure.
+static struct slab *find_used(void *p, struct extent **large)
+{
+	struct slab *slab = find(p, large);
+
+	if (slab && !slab_in_use(slab, p))
+		slab_free_wrong(slab, p);
+	return slab;
+}
+
 _Noreturn void slab_corrupt(const struct slab_cache *cache, const void *object, const char *what)
 {
 	malloc_die(cache->name, object, what);
@@ -187,7 +197,7 @@ size_t malloc_usable_size(void *p)
 
 	if (!p)
 		return 0;
-	slab = find(p, &large);
+	slab = find_used(p, &large);
 	return slab ? slab->cache->size : extent_size(large);
 }
 
@@ -228,7 +238,7 @@ void *realloc(void *p, size_t size)
 
 	if (!p)
 		return malloc(size);
-	slab = find(p, &large);
+	slab = find_used(p, &large);
 	if (slab && size <= SMALL_MAX && cache_for(size) == slab->cache)
 		return p;
 	if (slab)
