@@ -140,7 +140,7 @@ static void zeroed(void)
 			unsigned char *p = calloc(1, size[i]);
 
 			CHECK(p != NULL);
-			for (size_t k = 0; p && k < size[i]; k += size[i] > 9000 ? 97 : 1)
+			for (size_t k = 0; p && k<size[i]; k += size[i]> 9000 ? 97 : 1)
 				CHECK(!p[k]);
 			if (p)
 				memset(p, 0xaa, size[i]);
