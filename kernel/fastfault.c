@@ -3,9 +3,10 @@
 // mapping. One trap and one system call per fault. Same rules as fastpath.c: inlined, no stack frame, nothing written
 // before every check has passed.
 //
-// Here it serves: 4K entries that are empty or present, and replies that fill an empty entry with one frame (zeroing it
-// on the way) or replace a leaf (copy on write: the copy, or the reuse of an exclusive page). The rest (tables to
-// allocate, tokens, lists) takes the slow path: kernel/fault.c and ipc_reply_map_recv.
+// Here it serves: 4K entries that are empty, present or a token, and replies that fill an empty entry with one frame
+// (zeroing it on the way), replace a leaf (copy on write: the copy, or the reuse of an exclusive page), or replace a
+// token by its page of the swap cache. The rest (tables to allocate, lists) takes the slow path: kernel/fault.c and
+// ipc_reply_map_recv.
 #include <kernel/fastpath.h>
 
 register struct thread *self asm(FASTPATH_SELF);
@@ -40,13 +41,18 @@ void fastpath_fault(struct thread *t, u64 access, vaddr_t addr)
 		goto slow;
 	pte_t entry = *slot;
 	u64 old = ENTRY_EMPTY, what = 0;
-	if (entry) {
+	if (entry && likely(pte_is_leaf(entry))) {
 		// Present and allowing the access: spurious, or A/D left to software.
-		if (unlikely(!pte_is_leaf(entry) || pte_prot(entry) >> access & 1 || pte_is_device(entry)))
+		if (unlikely(pte_prot(entry) >> access & 1 || pte_is_device(entry)))
 			goto slow;
 		const struct page *page = pfn_to_page(pte_pfn(entry));
 		old = fault_old(entry, page, w);
 		what = frame_ref(page);
+	} else if (entry) {
+		if (unlikely(pte_kind(entry) != ENTRY_TOKEN))
+			goto slow;
+		old = ENTRY_TOKEN;
+		what = pte_token(entry);
 	}
 
 	// Point of no return.
@@ -71,6 +77,7 @@ slow:
 #define FAST_MAP \
 	(PROT_READ | PROT_WRITE | PROT_EXEC | MAP_ZERO | MAP_COPY | MAP_IF_EMPTY | MAP_IF_SAME | MAP_IF_EXCLUSIVE | \
 	 MAP_TOUCH)
+#define TOKEN_MAP (PROT_READ | PROT_WRITE | PROT_EXEC | MAP_TOUCH)
 #define NOT_FAST (PAGE_SWAPCACHE | PAGE_SECRET | PAGE_WRITEBACK)
 
 // May `page` fill the empty entry: it is nobody's yet, or has content that it keeps (a shared zero page, program text).
@@ -96,12 +103,25 @@ static always_inline bool replace_allowed(const struct page *page, const struct 
 	return page == source && (page->mapcount == 1 || !(flags & MAP_IF_EXCLUSIVE));
 }
 
+// The page of a frame of the swap cache, if it may take the place of the entry, which must be a token.
+static always_inline struct page *token_page(frame_t frame, u16 pool, pte_t entry, u64 flags)
+{
+	struct page *page = frame_check(frame, pool, PAGE_EVICTING);
+	if (!page)
+		page = frame_check(frame, pool, PAGE_OWNED);
+	if (!page || pte_kind(entry) != ENTRY_TOKEN || (flags & ~TOKEN_MAP) != MAP_IF_TOKEN)
+		return NULL;
+	if ((page->marks & (PAGE_SWAPCACHE | PAGE_ZEROED | PAGE_SECRET)) != (PAGE_SWAPCACHE | PAGE_ZEROED))
+		return NULL;
+	return page->mapcount != ~0u ? page : NULL;
+}
+
 void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame, frame_t source, u64 word0, u64 word1)
 {
 	kernel_lock();
 	const struct cap *cap = cap_get(self->captable, index, RIGHT_ENDPOINT_RECV);
 	const struct cap *pool_cap = cap_get(self->captable, pool_index, RIGHT_POOL_MAP);
-	if (unlikely(!cap || !pool_cap || in_count > 1 || in_flow || flags & ~FAST_MAP))
+	if (unlikely(!cap || !pool_cap || in_count > 1 || in_flow || flags & ~(FAST_MAP | MAP_IF_TOKEN)))
 		goto slow;
 	struct endpoint *ep = cap->obj;
 	if (unlikely(ep->senders || ep->signals || ep->receivers || self->fault_calls))
@@ -117,13 +137,20 @@ void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame
 	// The window may have changed since: what it lost is not its pager's any more.
 	if (unlikely(client->fault_addr < w->start || client->fault_addr >= w->end))
 		goto slow;
-	// The frame: reference, pool and state in one compare; with nothing pending (swap cache, secrets): that is
-	// checked slowly.
-	struct page *page = frame_check(frame, pool->id, PAGE_OWNED);
 	pte_t *slot = aspace_slot(as, client->fault_addr);
-	if (unlikely(!page || page->marks & NOT_FAST || !slot || !(flags & PROT_READ)))
+	if (unlikely(!slot || !(flags & PROT_READ)))
 		goto slow;
-	if (unlikely(flags & MAP_IF_SAME)) {
+	// The frame: reference, pool and state in one compare; with nothing pending (secrets): that is checked slowly.
+	struct page *page = frame_check(frame, pool->id, PAGE_OWNED);
+	if (unlikely(!page || page->marks & NOT_FAST)) {
+		page = token_page(frame, pool->id, *slot, flags);
+		if (!page)
+			goto slow;
+		// Point of no return.
+		aspace_token_slot(as, slot, page, flags, word0, word1);
+	} else if (unlikely(flags & (MAP_IF_SAME | MAP_IF_TOKEN))) {
+		if (flags & MAP_IF_TOKEN)
+			goto slow;
 		struct page *from = frame_check(source, pool->id, PAGE_OWNED);
 		// Other harts would have to be told: that is the slow path's.
 		if (!replace_allowed(page, from, *slot, flags) || as->harts != 1ul << arch_hart()->id)

@@ -24,6 +24,7 @@ struct hart {
 	u32 id;
 	u64 stamp;           // cycle counter up to which processor time is accounted
 	u64 entered;         // cycle counter at the last slow entry
+	u64 idle;            // cycles waited for an interrupt, with nothing to do
 	struct thread *next; // the most urgent thread that became READY in this entry (sched.c)
 	u64 ready_map;       // bit p: ready[p] not empty
 	struct thread *ready[PRIORITIES];

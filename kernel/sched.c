@@ -198,8 +198,11 @@ static void sched_idle(struct hart *h, bool work)
 	timer_update(h);
 	sched_account(h);
 	kernel_unlock();
-	if (!work)
+	if (!work) {
+		u64 from = arch_cycles();
 		arch_idle();
+		h->idle += arch_cycles() - from;
+	}
 	kernel_lock();
 	h->entered = arch_cycles();
 	h->entered_nr = ENTRY_INTERRUPT;

@@ -130,6 +130,7 @@ static err_t system_stat(u64 index, u64 b, u64 *out)
 		[SYSSTAT_OBJECTS] = objects_alive,
 		[SYSSTAT_CAPS] = caps_alive,
 		[SYSSTAT_BOOT_CYCLES] = boot_cycles,
+		[SYSSTAT_IDLE] = h->idle,
 	};
 	if (index > SYSSTAT_FAULT_SYSCALLS && index <= SYSSTAT_FAULT_SYSCALLS + 8)
 		out[0] = h->fault_calls[index - SYSSTAT_FAULT_SYSCALLS];

@@ -45,7 +45,7 @@ class Ending:
 
 
 def names_test(archive_list, text):
-    """Does `text` (bytes or text of commands, and the kernel's command line) name a file of the guest's tests?"""
+    """Does `text` (commands, and the kernel's command line) name a file of the guest's tests?"""
     guest_paths = (line.rpartition(":")[2] for line in archive_list.read_text().split())
     return any(path in text or re.search(rf"\b{re.escape(path.removeprefix('/bin/'))}\b", text) for path in guest_paths)
 
@@ -55,7 +55,8 @@ def archive_pack(settings, directory, commands):
     archive = mkarchive.Archive()
     archive.list_add(settings.out / "archive.list")
     tests = settings.out / "archive-test.list"
-    if tests.is_file() and (settings.tests or names_test(tests, f"{commands} {settings.append}")):
+    text = commands.decode(errors="replace") if isinstance(commands, bytes) else commands
+    if tests.is_file() and (settings.tests or names_test(tests, f"{text} {settings.append}")):
         archive.list_add(tests)
     if settings.root:
         archive.tree_add(settings.root)

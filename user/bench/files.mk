@@ -6,3 +6,5 @@ TEST_PROGRAMS += bench
 bench_SRCS := $(addprefix user/bench/bench/,main.c row.c fault.c call.c system.c)
 TEST_PROGRAMS += bench-pagers
 bench-pagers_SRCS := $(addprefix user/bench/bench/,pagers.c slab.c vmalloc.c row.c)
+TEST_PROGRAMS += bench-swap
+bench-swap_SRCS := $(addprefix user/bench/bench/,paging.c swap.c pressure.c row.c work.c)

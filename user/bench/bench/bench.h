@@ -25,6 +25,7 @@ void row_print(const char *name, u64 value);
 void row_print_tenths(const char *name, u64 tenths);
 void row_median(const char *name);
 void child_wait(pid_t child);
+u64 system_stat(u64 index); // SYSSTAT_*
 
 void rows_fault(void);
 void rows_cow(void);
@@ -32,5 +33,7 @@ void rows_fork(void);
 void rows_mapping(void);
 void rows_pipe(void);
 void rows_slab(void);
+void rows_swap(void);
+void rows_pressure(void);
 void rows_system(u64 started);
 void rows_vmalloc(void);

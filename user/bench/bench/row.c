@@ -6,6 +6,9 @@
 
 #include "bench.h"
 
+#include <abi/abi_names.h>
+#include <abi/stubs.h>
+
 struct samples *samples;
 
 void bench_fail(const char *what)
@@ -69,4 +72,16 @@ void samples_make(void)
 	samples = mmap(NULL, sizeof(*samples), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (samples == MAP_FAILED)
 		bench_fail("mmap of the samples");
+}
+
+u64 system_stat(u64 index)
+{
+	u64 value = 0;
+	err_t err = sys_system(SLOT_SYSTEM, SYS_STAT, index, 0, 0, &value, NULL, NULL, NULL);
+
+	if (err) {
+		fprintf(stderr, "bench: system counter %lu: %s\n", index, err_name(err));
+		exit(1);
+	}
+	return value;
 }
