@@ -78,7 +78,7 @@ slow:
 	(PROT_READ | PROT_WRITE | PROT_EXEC | MAP_ZERO | MAP_COPY | MAP_IF_EMPTY | MAP_IF_SAME | MAP_IF_EXCLUSIVE | \
 	 MAP_TOUCH)
 #define TOKEN_MAP (PROT_READ | PROT_WRITE | PROT_EXEC | MAP_TOUCH)
-#define NOT_FAST (PAGE_SWAPCACHE | PAGE_SECRET | PAGE_WRITEBACK)
+#define NOT_FAST  (PAGE_SWAPCACHE | PAGE_SECRET | PAGE_WRITEBACK)
 
 // May `page` fill the empty entry: it is nobody's yet, or has content that it keeps (a shared zero page, program text).
 static always_inline bool fill_allowed(const struct page *page, pte_t entry, u64 flags)
