@@ -23,7 +23,7 @@ u32 zones;
 
 // Work of one call, in instructions, roughly (a single block of the largest order takes a little more).
 #define WORK_ALLOC  18000
-#define WORK_BLOCK  260 // to find a block; single frames that are not zeroed come out of larger ones
+#define WORK_BLOCK  330 // to find a block; single frames that are not zeroed come out of larger ones
 #define WORK_SINGLE 40
 #define WORK_FRAME  16 // to make a frame the pool's
 #define WORK_ZERO   540
@@ -86,11 +86,16 @@ static always_inline u64 page_head(u64 gen, const struct pool *pool)
 	return gen | (u64)pool->id << 32 | (u64)PAGE_OWNED << 48;
 }
 
-// A page of a block becomes the pool's. May its content be shown to the pool? Only if it is the pool's own, and it
-// asked for that.
-static always_inline void page_own(struct page *page, u64 head, u64 flags)
+// Whose pages may be shown to the pool as they are? Only its own, and if it asked for that.
+static always_inline u32 page_shown(const struct pool *pool, u64 flags)
 {
-	page->marks = flags & ALLOC_NOZERO && page->pool == (u16)(head >> 32) ? PAGE_ZEROED : 0;
+	return flags & ALLOC_NOZERO ? pool->id : ~0u;
+}
+
+// A page of a block becomes the pool's.
+static always_inline void page_own(struct page *page, u64 head, u32 shown, u64 flags)
+{
+	page->marks = page->pool == shown ? PAGE_ZEROED : 0;
 	*(u64 *)page = head;
 	page->word0 = 0;
 	page->word1 = 0;
@@ -106,8 +111,9 @@ static void block_own(struct page *page, u64 frames, const struct pool *pool, u6
 		if (page[i].gen > gen)
 			gen = page[i].gen;
 	u64 head = page_head(gen, pool);
+	u32 shown = page_shown(pool, flags);
 	for (u64 i = 0; i < frames; i++)
-		page_own(&page[i], head, flags);
+		page_own(&page[i], head, shown, flags);
 }
 
 // Of a block of 2^order, the first `keep` frames are OWNED now; the rest goes back in the largest blocks. As long as a
@@ -146,13 +152,14 @@ static bool block_alloc(struct pool *pool, u32 order, u64 frames, u64 flags, fra
 static u64 singles_alloc(struct pool *pool, u64 count, u64 flags, frame_t *out)
 {
 	u64 n = 0;
+	u32 shown = page_shown(pool, flags);
 	while (count - n >= SINGLES_MIN) {
 		u32 order = count - n >= 32 ? 5 : count - n >= 16 ? 4 : 3;
 		struct page *page = block_take(order, pool->id);
 		if (!page)
 			break;
 		for (u32 i = 0; i < 1u << order; i++, page++) {
-			page_own(page, page_head(page->gen, pool), flags);
+			page_own(page, page_head(page->gen, pool), shown, flags);
 			out[n++] = frame_ref(page);
 			trace(EVENT_ALLOC, out[n - 1], 0, pool->id);
 		}
@@ -208,7 +215,7 @@ struct page *frame_table_alloc(struct pool *pool)
 		pool_uncharge(pool, 1);
 		return NULL;
 	}
-	page_own(page, page_head(page->gen, pool), 0);
+	page_own(page, page_head(page->gen, pool), page_shown(pool, 0), 0);
 	page->state = PAGE_TABLE;
 	trace(EVENT_ALLOC, frame_ref(page), 0, pool->id);
 	return page;

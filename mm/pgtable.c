@@ -9,23 +9,20 @@
 // then behind what was looked at.
 static pte_t *pt_skip(pte_t *table, u32 level, vaddr_t *va, vaddr_t end, s64 *work)
 {
-	u64 size = pt_size(level);
-	vaddr_t at = *va;
-	s64 left = *work;
-	pte_t *slot = table + pte_index(at, level), *found = NULL;
-	for (; left > 0 && at < end; slot++) {
-		if (*slot) {
-			found = slot;
-			break;
-		}
-		left -= WORK_EMPTY;
-		at = (at & -size) + size;
-		if (pte_index(at, level) == 0)
-			break;
-	}
-	*va = at;
-	*work = left;
-	return found;
+	const u64 first = pte_index(*va, level);
+	pte_t *slot = table + first;
+	if (*work <= 0)
+		return NULL;
+	if (likely(*slot))
+		return slot;
+	const u64 size = pt_size(level), most = MIN((u64)*work / WORK_EMPTY + 1, PT_ENTRIES - first);
+	const pte_t *stop = slot + MIN((end - 1) / size - *va / size + 1, most);
+	while (slot < stop && !*slot)
+		slot++;
+	u64 empty = slot - (table + first);
+	*va = (*va & -size) + empty * size;
+	*work -= empty * WORK_EMPTY;
+	return slot < stop ? slot : NULL;
 }
 
 // The span that begins with `slot`. Its table, if a leaf table, is the one that aspace_slot and pt_prune find first.
@@ -240,15 +237,14 @@ bool pt_collapse(struct aspace *as, vaddr_t va, pte_t *slot, struct tlb_batch *b
 	pte_t *part = pt_child(*slot);
 	if (!pt_collapsible(part))
 		return false;
-	pte_t large = pte_make_leaf(pte_pfn(part[0]), pte_prot(part[0]), true, false);
+	pte_t large = pte_make_leaf(pte_pfn(part[0]), pte_prot(part[0]), true, false), marks = 0;
 	large = pte_at_level(large, ARCH_LARGE_LEVEL);
-	for (u32 i = 0; i < PT_ENTRIES; i++) {
-		pte_t e = pte_exchange(&part[i], 0);
-		if (pte_young(e))
-			large = pte_set_young(large);
-		if (pte_dirty(e))
-			large = pte_set_dirty(large);
-	}
+	for (u32 i = 0; i < PT_ENTRIES; i++)
+		marks |= pte_exchange(&part[i], 0); // A and D of a leaf are a bit each
+	if (pte_young(marks))
+		large = pte_set_young(large);
+	if (pte_dirty(marks))
+		large = pte_set_dirty(large);
 	pt_counted(part, -PT_ENTRIES);
 	pte_fill(slot, large);
 	as->leaves -= PT_ENTRIES - 1;

@@ -26,8 +26,9 @@
 // entry costs at least so much that a call never handles more than BATCH of them.
 #define WORK_CALL  10500
 #define WORK_ENTRY (WORK_CALL / BATCH + 1)
-#define WORK_STEP  20 // of a walk
-#define WORK_EMPTY 7  // an empty entry looked at
+#define WORK_STEP  20              // of a walk
+#define WORK_EMPTY 7               // an empty entry looked at
+#define WORK_WHOLE (WORK_CALL / 2) // must be left for a large entry: its 512 frames are the better part of a call
 
 static always_inline u64 pt_size(u32 level)
 {

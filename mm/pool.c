@@ -25,8 +25,11 @@ enum id_state { ID_UNUSED, ID_LIVE, ID_RETIRED, ID_SWEEPING };
 
 #define ID_SWEEP_BELOW (POOLS / 2) // sweep when fewer ids than this are unused
 #define ID_SWEEP_STEP  1024        // frames per pool_init
-#define DESTROY_LOOK   768         // frames looked at by one step of destruction
-#define DESTROY_FREE   40          // frames freed by it: the buddy may merge each many times
+
+// One step of destruction, in instructions, roughly.
+#define WORK_DESTROY 10500
+#define WORK_LOOK    9   // a frame looked at
+#define WORK_FREE    420 // and one that is freed: the buddy may merge it many times
 
 enum sweep_phase { SWEEP_ASPACES, SWEEP_FRAMES };
 
@@ -291,12 +294,11 @@ static void sweep_aspaces(struct pool *pool)
 
 static err_t sweep_frames(struct pool *pool)
 {
-	u32 looked = 0, freed = 0;
-	for (; pool->sweep_frame < mem.limit && looked < DESTROY_LOOK && freed < DESTROY_FREE;
-	     pool->sweep_frame++, looked++) {
+	s64 work = WORK_DESTROY;
+	for (; pool->sweep_frame < mem.limit && work > 0; pool->sweep_frame++, work -= WORK_LOOK) {
 		struct page *page = pfn_to_page(pool->sweep_frame);
 		if (page->pool == pool->id && page_reclaim(page))
-			freed++;
+			work -= WORK_FREE;
 	}
 	if (!pool->usage)
 		return 0;

@@ -8,7 +8,8 @@
 
 #define PROTECT_FLAGS (PROT_ALL | PROTECT_SPLIT | PROTECT_COLLAPSE)
 
-#define WORK_PROTECT 105
+#define WORK_PROTECT 95
+#define WORK_OTHER   15 // an entry of another kind
 #define WORK_SPLIT   4500
 
 struct protector {
@@ -69,8 +70,12 @@ static vaddr_t protect_span(struct protector *op, const struct pt_span *span)
 {
 	vaddr_t va = span->va;
 	for (pte_t *slot = span->slot; slot < span->stop && op->work > 0; slot++, va += PAGE_SIZE) {
+		if (!*slot) {
+			op->work -= WORK_EMPTY;
+			continue;
+		}
 		u32 kind = pte_kind(*slot);
-		op->work -= WORK_EMPTY;
+		op->work -= WORK_OTHER;
 		if (kind != ENTRY_LEAF && kind != ENTRY_HELD)
 			continue;
 		op->work -= WORK_PROTECT;
@@ -122,6 +127,8 @@ static vaddr_t protect_run(struct protector *op, vaddr_t va, vaddr_t end)
 	while (pt_next(op->as, span.va, end, &op->work, &span)) {
 		if (span.level == 0) {
 			span.va = protect_span(op, &span);
+		} else if (op->work < WORK_WHOLE) {
+			break;
 		} else {
 			protect_entry(op, span.slot, span.va, span.level);
 			span.va += pt_size(span.level);

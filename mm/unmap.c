@@ -142,6 +142,14 @@ static void unmap_large(struct unmap *op, const struct pt_span *span)
 	}
 }
 
+// What it costs that the table of va was visited, and that those that are empty now go.
+static s64 prune(struct aspace *as, vaddr_t va, struct tlb_batch *batch)
+{
+	u64 tables = as->tables;
+	pt_prune(as, va, batch);
+	return WORK_SPAN + (tables - as->tables) * WORK_TABLE;
+}
+
 static err_t unmap_range(struct unmap *op, vaddr_t va, vaddr_t end, vaddr_t *stopped)
 {
 	struct pt_span span = { .va = va };
@@ -149,17 +157,15 @@ static err_t unmap_range(struct unmap *op, vaddr_t va, vaddr_t end, vaddr_t *sto
 		if (likely(span.level == 0)) {
 			va = unmap_span(op, &span);
 		} else if (pt_span_whole(&span, end) && !op->leave) {
-			if (op->work < WORK_CALL / 2)
-				break; // its 512 frames are the better part of a call
+			if (op->work < WORK_WHOLE)
+				break;
 			unmap_large(op, &span);
 			va = span.va + pt_size(span.level);
 		} else {
 			*stopped = span.va;
 			return -ERR_INVAL;
 		}
-		u64 tables = op->as->tables;
-		pt_prune(op->as, span.va, &op->batch);
-		op->work -= WORK_SPAN + (tables - op->as->tables) * WORK_TABLE;
+		op->work -= prune(op->as, span.va, &op->batch);
 	}
 	*stopped = va < end ? span.va : end;
 	return 0;
@@ -236,6 +242,8 @@ err_t aspace_strip_pool(struct aspace *as, const struct pool *pool, vaddr_t *va)
 	s64 work = WORK_CALL;
 	// Each span costs as if all its entries were taken: the bound holds whatever is found.
 	while (pt_next(as, span.va, end, &work, &span)) {
+		if (span.level && work < WORK_WHOLE)
+			break;
 		u64 most = work > 0 ? work / WORK_ENTRY + 1 : 1;
 		if ((u64)(span.stop - span.slot) > most)
 			span.stop = span.slot + most;
@@ -246,7 +254,7 @@ err_t aspace_strip_pool(struct aspace *as, const struct pool *pool, vaddr_t *va)
 		else
 			strip_large(as, pool, &span, &batch);
 		work -= span.level == 0 ? entries * WORK_ENTRY : WORK_CALL;
-		pt_prune(as, span.va, &batch);
+		work -= prune(as, span.va, &batch);
 		span.va = next;
 	}
 	tlb_batch_flush(as, &batch);

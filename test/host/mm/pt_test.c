@@ -653,6 +653,7 @@ static void test_unmap_kept(void)
 }
 
 // A call does bounded work and says how far it came.
+// The work a call may do bounds it: from half a batch (the entries that cost most) to a whole one.
 static void test_progress(void)
 {
 	frame_t big = frame_new(&user, 9);
