@@ -104,6 +104,7 @@ err_t sys_map(struct thread *self, struct cap *cap, u64 va, struct cap *pool, u6
 		.word1 = word1,
 		.window = cap_window(cap),
 	};
+	out[1] = rq.flags & MAP_HELD ? 0 : pte_prot_possible(prot);
 	return aspace_map(cap->obj, &rq, &out[0]);
 }
 
@@ -127,6 +128,7 @@ err_t sys_unmap(struct thread *self, struct cap *cap, u64 va, u64 count, struct 
 err_t sys_protect(struct thread *self, struct cap *cap, u64 va, u64 count, u64 prot, u64 *out)
 {
 	(void)self;
+	out[2] = pte_prot_possible(prot);
 	return aspace_protect(cap->obj, cap_window(cap), va, count, prot, &out[0], &out[1]);
 }
 

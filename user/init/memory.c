@@ -72,10 +72,10 @@ void memory_open(void)
 	frame_t frame;
 
 	check_step("init", "cannot take its argument page", frame_take(SLOT_SELF_POOL, &frame), "raise MEM=");
-	check_step(
-		"init", "cannot map its argument page",
-		sys_map(SLOT_SELF_ASPACE, ARGUMENT_VA, SLOT_SELF_POOL, frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0, NULL),
-		"raise MEM=");
+	check_step("init", "cannot map its argument page",
+		   sys_map(SLOT_SELF_ASPACE, ARGUMENT_VA, SLOT_SELF_POOL, frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0,
+			   NULL, NULL),
+		   "raise MEM=");
 	check_step(
 		"init", "cannot use its argument page",
 		sys_thread_ctl(SLOT_SELF_THREAD, THREAD_ARGUMENT, SLOT_SELF_POOL, frame, 0, 0, NULL, NULL, NULL, NULL),
@@ -94,7 +94,7 @@ static err_t pages_fill(const struct give *g, u64 done, u64 n)
 
 	if (from >= to)
 		return 0;
-	err = sys_map(SLOT_SELF_ASPACE, SCRATCH_VA, g->pool, REFS[0], n, PROT_READ | PROT_WRITE, 0, 0, 0, NULL);
+	err = sys_map(SLOT_SELF_ASPACE, SCRATCH_VA, g->pool, REFS[0], n, PROT_READ | PROT_WRITE, 0, 0, 0, NULL, NULL);
 	if (err)
 		return err;
 	memcpy((u8 *)SCRATCH_VA + (from - first), g->source + (from - g->skip), to - from);
@@ -108,7 +108,7 @@ err_t frames_take(cptr_t pool, u64 wanted, u64 *taken)
 
 err_t frames_map(cptr_t aspace, vaddr_t va, cptr_t pool, u64 n)
 {
-	return sys_map(aspace, va, pool, REFS[0], n, PROT_READ | PROT_WRITE, 0, 0, 0, NULL);
+	return sys_map(aspace, va, pool, REFS[0], n, PROT_READ | PROT_WRITE, 0, 0, 0, NULL, NULL);
 }
 
 err_t pages_give(const struct give *g)
@@ -122,7 +122,7 @@ err_t pages_give(const struct give *g)
 		err = pages_fill(g, done, n);
 		if (err)
 			return err;
-		err = sys_map(g->aspace, g->va + done * PAGE_SIZE, g->pool, REFS[0], n, g->prot, 0, 0, 0, NULL);
+		err = sys_map(g->aspace, g->va + done * PAGE_SIZE, g->pool, REFS[0], n, g->prot, 0, 0, 0, NULL, NULL);
 		if (err)
 			return err;
 		done += n;
@@ -136,7 +136,7 @@ static err_t run_map(cptr_t aspace, cptr_t pool, frame_t first, u64 page, u64 pa
 	while (pages) {
 		u64 n = pages < BATCH ? pages : BATCH;
 		err_t err = sys_map(aspace, ARCHIVE_VA + page * PAGE_SIZE, pool, first + page, n, PROT_READ | MAP_RUN,
-				    0, 0, 0, &n);
+				    0, 0, 0, &n, NULL);
 
 		if (err)
 			return err;

@@ -197,7 +197,7 @@ static void argument_give(u32 i)
 
 	if (!err)
 		err = sys_map(server_slot(i, BLOCK_ASPACE), ARGUMENT_VA, pool, frame, 1, PROT_READ | PROT_WRITE, 0, 0,
-			      0, NULL);
+			      0, NULL, NULL);
 	if (!err)
 		err = sys_thread_ctl(server_slot(i, BLOCK_THREAD), THREAD_ARGUMENT, pool, frame, 0, 0, NULL, NULL, NULL,
 				     NULL);
@@ -213,7 +213,7 @@ static void liveness_give(u32 i)
 		err = frame_take(SLOT_SELF_POOL, &init.liveness);
 	if (!err)
 		err = sys_map(server_slot(i, BLOCK_ASPACE), LIVENESS_VA, SLOT_SELF_POOL, init.liveness, 1, prot, 0, 0,
-			      0, NULL);
+			      0, NULL, NULL);
 	step(i, "cannot get the liveness page", err);
 }
 

@@ -13,7 +13,8 @@ static err_t pages_map(u32 i, u64 page, u64 n)
 {
 	const struct manifest *m = &init.manifest;
 	cptr_t pool = server_slot(i, BLOCK_POOL), own = server_slot(i, BLOCK_ASPACE);
-	err_t err = sys_map(own, STATE_VA + page * PAGE_SIZE, pool, REFS[0], n, PROT_READ | PROT_WRITE, 0, 0, 0, NULL);
+	err_t err = sys_map(own, STATE_VA + page * PAGE_SIZE, pool, REFS[0], n, PROT_READ | PROT_WRITE, 0, 0, 0, NULL,
+			    NULL);
 
 	for (u32 v = 0; v < m->servers && !err; v++) {
 		u64 prot = m->server[v].view_write ? PROT_READ | PROT_WRITE : PROT_READ;
@@ -21,7 +22,7 @@ static err_t pages_map(u32 i, u64 page, u64 n)
 		if (m->server[v].view != i + 1)
 			continue;
 		err = sys_map(server_slot(v, BLOCK_ASPACE), VIEW_VA + page * PAGE_SIZE, pool, REFS[0], n, prot, 0, 0, 0,
-			      NULL);
+			      NULL, NULL);
 		if (err)
 			(void)sys_unmap(own, STATE_VA + page * PAGE_SIZE, n, pool, UNMAP_FREE, 0, NULL, NULL, NULL,
 					NULL);

@@ -280,8 +280,9 @@ err_t sys_aspace_ctl(cptr_t aspace, u64 op, u64 a, u64 b, u64 c, u64 d, u64 e, u
 static u32 header_unit; // whose header was read last
 
 err_t sys_map(cptr_t aspace, u64 va, cptr_t pool, u64 frame, u64 count, u64 prot, u64 source, u64 word0, u64 word1,
-	      u64 *done)
+	      u64 *done, u64 *achieved)
 {
+	(void)achieved;
 	EXPECT(aspace == SLOT_SELF_ASPACE && !source && !word0 && !word1 && !done);
 	if (pool == SLOT_CLIENT_POOL) {
 		EXPECT(va == (u64)fake_heap && prot == PROT_READ && lookup(frame) && count == 1);

@@ -252,11 +252,13 @@ err_t fake_reply_map(u32 slot, u64 addr, const struct map_reply *map)
 }
 
 err_t sys_map(cptr_t aspace, u64 va, cptr_t pool, u64 frame, u64 count, u64 prot, u64 source, u64 word0, u64 word1,
-	      u64 *done)
+	      u64 *done, u64 *achieved)
 {
 	struct aspace *as = own_as(aspace);
 	u64 n = count ? count : 1, i;
 
+	if (achieved)
+		*achieved = prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
 	call_begin();
 	if (done)
 		*done = 0;
@@ -336,11 +338,13 @@ err_t sys_unmap(cptr_t aspace, u64 va, u64 count, cptr_t pool, u64 flags, u64 to
 	return call_end(n < count && fake_calls & 1 ? -ERR_AGAIN : 0);
 }
 
-err_t sys_protect(cptr_t aspace, u64 va, u64 count, u64 prot, u64 *done, u64 *changed)
+err_t sys_protect(cptr_t aspace, u64 va, u64 count, u64 prot, u64 *done, u64 *changed, u64 *achieved)
 {
 	struct aspace *as = own_as(aspace);
 	u64 n = count < 256 ? count : 256;
 
+	if (achieved)
+		*achieved = prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
 	(void)changed;
 	call_begin();
 	for (u64 i = 0; i < n; i++) {

@@ -332,12 +332,14 @@ static err_t map_large(struct fake_aspace *as, u32 page, struct fake_pool *p, u6
 }
 
 err_t sys_map(cptr_t aspace, u64 va, cptr_t pool, u64 frame, u64 count, u64 prot, u64 source, u64 word0, u64 word1,
-	      u64 *done)
+	      u64 *done, u64 *achieved)
 {
 	struct fake_aspace *as = aspace_at(aspace);
 	struct fake_pool *p = pool_at(pool);
 	u32 page = window_page(va), n = count > 1 ? (u32)count : 1, filled = 0;
 
+	if (achieved)
+		*achieved = prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
 	(void)source;
 	(void)word0;
 	(void)word1;
@@ -407,11 +409,13 @@ err_t sys_unmap(cptr_t aspace, u64 va, u64 count, cptr_t pool, u64 flags, u64 to
 	return 0;
 }
 
-err_t sys_protect(cptr_t aspace, u64 va, u64 count, u64 prot, u64 *done, u64 *changed)
+err_t sys_protect(cptr_t aspace, u64 va, u64 count, u64 prot, u64 *done, u64 *changed, u64 *achieved)
 {
 	struct fake_aspace *as = aspace_at(aspace);
 	u32 page = window_page(va), end;
 
+	if (achieved)
+		*achieved = prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
 	(void)done;
 	(void)changed;
 	call_begin();

@@ -32,7 +32,7 @@ static frame_t frame_shared(u32 n)
 
 	for (u32 i = 0; i < n; i++)
 		lab_check("to share a frame", sys_map(space[i], FAULT_VA, SLOT_SELF_POOL, frame, 1,
-						      PROT_READ | PROT_WRITE | MAP_TOUCH, 0, 0, 0, NULL));
+						      PROT_READ | PROT_WRITE | MAP_TOUCH, 0, 0, 0, NULL, NULL));
 	return frame;
 }
 

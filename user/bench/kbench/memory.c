@@ -26,7 +26,7 @@ static void frames_take(void)
 static void table_make(cptr_t aspace, u64 va)
 {
 	lab_check("a table", sys_map(aspace, va, SLOT_SELF_POOL, lab_frame(SLOT_SELF_POOL), 1, PROT_READ | PROT_WRITE,
-				     0, 0, 0, NULL));
+				     0, 0, 0, NULL, NULL));
 }
 
 static u64 timed_map(u64 va, frame_t frame, u64 count)

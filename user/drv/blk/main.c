@@ -144,7 +144,7 @@ static void memory_page(struct unit *u, u32 page)
 	must("pin its memory", sys_frame_pin(SLOT_SELF_POOL, *frame, device, 1, &u->queue.page[page]));
 	ports[u->number].memory_pins++;
 	must("map its memory", sys_map(SLOT_SELF_ASPACE, (vaddr_t)u->queue.mem + page * PAGE_SIZE, SLOT_SELF_POOL,
-				       *frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0, NULL));
+				       *frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0, NULL, NULL));
 }
 
 static void unit_prepare(struct unit *u)

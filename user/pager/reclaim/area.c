@@ -227,7 +227,7 @@ static err_t area_make(const struct swap_header *h)
 
 static err_t header_read(void)
 {
-	err_t err = sys_map(SLOT_SELF_ASPACE, HEADER_VA, SLOT_CLIENT_POOL, rc.header_frame, 1, PROT_READ, 0, 0, 0,
+	err_t err = sys_map(SLOT_SELF_ASPACE, HEADER_VA, SLOT_CLIENT_POOL, rc.header_frame, 1, PROT_READ, 0, 0, 0, NULL,
 			    NULL);
 
 	if (err)

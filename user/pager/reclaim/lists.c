@@ -20,7 +20,7 @@ err_t lists_make(void)
 
 		if (!err)
 			err = sys_map(SLOT_SELF_ASPACE, va + made * PAGE_SIZE, SLOT_SELF_POOL, server_argument()[0], n,
-				      PROT_READ | PROT_WRITE, 0, 0, 0, NULL);
+				      PROT_READ | PROT_WRITE, 0, 0, 0, NULL, NULL);
 		if (err) {
 			(void)sys_unmap(SLOT_SELF_ASPACE, va, made + n, SLOT_SELF_POOL, UNMAP_FREE, 0, NULL, NULL, NULL,
 					NULL);

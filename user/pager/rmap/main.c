@@ -25,7 +25,7 @@ static bool page_make(u64 page)
 	if (sys_frame_alloc(SLOT_SELF_POOL, 0, 1, 0, NULL, &frame))
 		return false;
 	if (sys_map(SLOT_SELF_ASPACE, SERVER_HEAP + page * PAGE_SIZE, SLOT_SELF_POOL, frame, 1, PROT_READ | PROT_WRITE,
-		    0, 0, 0, NULL)) {
+		    0, 0, 0, NULL, NULL)) {
 		(void)sys_frame_free(SLOT_SELF_POOL, 0, frame, FREE_DISCARD, NULL);
 		return false;
 	}

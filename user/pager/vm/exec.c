@@ -46,7 +46,7 @@ static err_t scratch_open(frame_t source, frame_t *frame)
 		return err;
 	*frame = magazine_take();
 	err = sys_map(SLOT_SELF_ASPACE, SCRATCH, SLOT_CLIENT_POOL, *frame, 1,
-		      PROT_READ | PROT_WRITE | (source ? MAP_COPY : MAP_ZERO), source, 0, 0, NULL);
+		      PROT_READ | PROT_WRITE | (source ? MAP_COPY : MAP_ZERO), source, 0, 0, NULL, NULL);
 	if (err) {
 		magazine_return(*frame);
 		*frame = 0;
@@ -159,7 +159,7 @@ static err_t page_place(struct proc *p, u64 page, frame_t *frame)
 	vma_touch(i);
 	do {
 		err = sys_map(proc_cap(proc_slot(p), CAP_ASPACE), ADDRESS_OF(page), SLOT_CLIENT_POOL, *frame, 1,
-			      v->prot | MAP_IF_EMPTY, 0, vma_word0(v), vma_word1(v, page), NULL);
+			      v->prot | MAP_IF_EMPTY, 0, vma_word0(v), vma_word1(v, page), NULL, NULL);
 	} while (err == -ERR_NOMEM && !pool_grow(p));
 	if (!err)
 		*frame = 0;

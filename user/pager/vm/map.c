@@ -101,7 +101,7 @@ static err_t entry_copy(struct proc *dst, u64 dpage, const struct proc *src, u64
 	frame = magazine_take();
 	do {
 		err = sys_map(proc_cap(proc_slot(dst), CAP_ASPACE), ADDRESS_OF(dpage), SLOT_CLIENT_POOL, frame, 1,
-			      prot | MAP_COPY | MAP_IF_EMPTY, source, vma_word0(v), vma_word1(v, spage), NULL);
+			      prot | MAP_COPY | MAP_IF_EMPTY, source, vma_word0(v), vma_word1(v, spage), NULL, NULL);
 	} while (err == -ERR_NOMEM && !pool_grow(dst));
 	if (err)
 		magazine_return(frame);
@@ -197,7 +197,7 @@ static err_t populate_file(struct proc *p, const struct vma *v, u64 page, u64 en
 		u64 done = 0, first = vma_word1(v, page);
 		err_t err = sys_map(as, ADDRESS_OF(page), SLOT_CLIENT_POOL, archive_frame(first), n,
 				    (v->prot & ~(u64)PROT_WRITE) | MAP_RUN | MAP_IF_EMPTY, 0, vma_word0(v), first,
-				    &done);
+				    &done, NULL);
 
 		page += done;
 		if (err == -ERR_EXIST)
@@ -225,7 +225,7 @@ static err_t populate_anon(struct proc *p, const struct vma *v, u64 page, u64 en
 		for (u32 i = 0; i < n; i++)
 			server_argument()[i] = vms->magazine[magazine.top - 1 - i];
 		err = sys_map(as, ADDRESS_OF(page), SLOT_CLIENT_POOL, vms->magazine[magazine.top - 1], n,
-			      v->prot | MAP_ZERO | MAP_IF_EMPTY, 0, vma_word0(v), vma_word1(v, page), &done);
+			      v->prot | MAP_ZERO | MAP_IF_EMPTY, 0, vma_word0(v), vma_word1(v, page), &done, NULL);
 		magazine.top -= (u32)done;
 		page += done;
 		if (err == -ERR_EXIST)

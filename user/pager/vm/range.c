@@ -141,7 +141,7 @@ static void entries_protect(struct proc *p, u64 start, u64 end, u64 prot)
 
 	while (start < end) {
 		u64 done = 0;
-		err_t err = sys_protect(as, ADDRESS_OF(start), end - start, prot, &done, NULL);
+		err_t err = sys_protect(as, ADDRESS_OF(start), end - start, prot, &done, NULL, NULL);
 
 		if ((err && err != -ERR_AGAIN) || done > end - start || (!err && !done))
 			panic("protect of page 0x%lx in slot %u: error %d", (unsigned long)start, proc_slot(p), err);

@@ -102,7 +102,7 @@ static err_t zero_page_make(void)
 		return err;
 	/* Mapped here too: so it is never exclusive, no mprotect makes it writable, and unmap(FREE) does not free it.
 	 */
-	err = sys_map(SLOT_SELF_ASPACE, ZERO_PAGE, SLOT_CLIENT_POOL, frame, 1, PROT_READ, 0, 0, 0, NULL);
+	err = sys_map(SLOT_SELF_ASPACE, ZERO_PAGE, SLOT_CLIENT_POOL, frame, 1, PROT_READ, 0, 0, 0, NULL, NULL);
 	if (err)
 		return err;
 	globals.zero = frame;

@@ -163,7 +163,7 @@ err_t shared_frame(const struct vma *v, u64 page, frame_t *frame)
 		return err;
 	*frame = magazine_take();
 	err = sys_map(as, ADDRESS_OF(spage), SLOT_CLIENT_POOL, *frame, 1,
-		      PROT_READ | PROT_WRITE | MAP_ZERO | MAP_IF_EMPTY, 0, vma_word0(v), spage, NULL);
+		      PROT_READ | PROT_WRITE | MAP_ZERO | MAP_IF_EMPTY, 0, vma_word0(v), spage, NULL, NULL);
 	if (err)
 		magazine_return(*frame);
 	return err;

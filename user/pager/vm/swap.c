@@ -111,7 +111,7 @@ err_t token_resolve(struct proc *p, const struct vma *v, u64 page, u64 slot, fra
 	u64 prot = v->prot & ~(u64)PROT_WRITE;
 	err_t err = sys_map(proc_cap(proc_slot(p), CAP_ASPACE), ADDRESS_OF(page), SLOT_CLIENT_POOL, frame, 1,
 			    prot ? prot | MAP_IF_TOKEN : MAP_HELD | MAP_IF_TOKEN, 0, swap_word0(vma_word0(v), slot),
-			    vma_word1(v, page), NULL);
+			    vma_word1(v, page), NULL, NULL);
 
 	if (!err)
 		token_put(slot);

@@ -121,7 +121,7 @@ static err_t list_map(struct client *c, u32 page, u32 count, bool zero)
 	for (;;) {
 		u64 done = 0;
 		err_t err = sys_map(aspace_of(c), ADDRESS_OF(page + at), pool_of(c), refs[0], count - at, prot, 0, 0, 0,
-				    &done);
+				    &done, NULL);
 
 		at += (u32)done;
 		if (at == count)
@@ -168,7 +168,7 @@ err_t pages_map_large(struct client *c, u32 page, bool zero)
 	/* AGAIN: some more of its frames were zeroed. */
 	do {
 		err = sys_map(aspace_of(c), ADDRESS_OF(page), pool_of(c), frame, 1, PROT_READ | PROT_WRITE | MAP_LARGE,
-			      0, 0, 0, NULL);
+			      0, 0, 0, NULL, NULL);
 	} while (err == -ERR_AGAIN || (err == -ERR_NOMEM && retries++ < RETRIES && !pool_grow(c, GROW, 1)));
 	if (err)
 		for (u32 at = 0; at < LARGE_PAGES; at += BATCH) {
@@ -210,7 +210,7 @@ static err_t clone_all(struct client *c, cptr_t dst, u64 dva, u32 source, u32 pa
 		if (err == -ERR_INVAL && !done && retries++ < RETRIES)
 			/* it lies under a 2 MiB leaf, of which part is wanted */
 			err = sys_protect(aspace_of(c), ADDRESS_OF(source), pages,
-					  PROT_READ | PROT_WRITE | PROTECT_SPLIT, NULL, NULL);
+					  PROT_READ | PROT_WRITE | PROTECT_SPLIT, NULL, NULL, NULL);
 		else if (err == -ERR_NOMEM && retries++ < RETRIES)
 			err = pool_grow(c, GROW, 1);
 		if (err && err != -ERR_AGAIN)

@@ -73,7 +73,7 @@ frame_t buffer_frame(u64 slot, u64 page)
 	if (!frame)
 		return 0;
 	err = sys_map(SLOT_SELF_ASPACE, view_va(slot, page), SLOT_SELF_POOL, frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0,
-		      NULL);
+		      NULL, NULL);
 	if (err) {
 		frame_release(frame);
 		return 0;

@@ -52,7 +52,7 @@ static u64 frames_map(vaddr_t va, u64 pages)
 	if (err)
 		return 0;
 	err = sys_map(SLOT_SELF_ASPACE, va, SLOT_SELF_POOL, server_argument()[0], got, PROT_READ | PROT_WRITE, 0, 0, 0,
-		      &mapped);
+		      &mapped, NULL);
 	if (!err)
 		return got;
 	// no memory for a page table: what was mapped stays, the other frames go back

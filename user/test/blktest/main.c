@@ -69,7 +69,7 @@ static void frames_make(void)
 		lab_check("frames", sys_frame_alloc(SLOT_CLIENT_POOL, 0, n, 0, &n, NULL));
 		memcpy(&frames[done], (const void *)ARGUMENT_VA, n * sizeof(frame_t));
 		lab_check("to map them", sys_map(SLOT_SELF_ASPACE, FRAMES_VA + done * PAGE_SIZE, SLOT_CLIENT_POOL,
-						 frames[done], n, PROT_READ | PROT_WRITE, 0, 0, 0, NULL));
+						 frames[done], n, PROT_READ | PROT_WRITE, 0, 0, 0, NULL, NULL));
 	}
 }
 

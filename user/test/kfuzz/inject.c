@@ -42,22 +42,23 @@ static void some_free(void)
 
 static err_t map_one(void)
 {
-	return sys_map(to, BASE, pool, frames[0], 1, PROT_READ, 0, 0, 0, NULL);
+	return sys_map(to, BASE, pool, frames[0], 1, PROT_READ, 0, 0, 0, NULL, NULL);
 }
 
 static err_t map_list(void)
 {
-	return sys_map(to, AT_EDGE, pool, 0, MANY, PROT_READ | PROT_WRITE, 0, 0, 0, NULL);
+	return sys_map(to, AT_EDGE, pool, 0, MANY, PROT_READ | PROT_WRITE, 0, 0, 0, NULL, NULL);
 }
 
 static err_t map_zero(void)
 {
-	return sys_map(to, AT_EDGE, pool, 0, MANY, PROT_READ | PROT_WRITE | MAP_ZERO | MAP_IF_EMPTY, 0, 1, 1, NULL);
+	return sys_map(to, AT_EDGE, pool, 0, MANY, PROT_READ | PROT_WRITE | MAP_ZERO | MAP_IF_EMPTY, 0, 1, 1, NULL,
+		       NULL);
 }
 
 static err_t map_held(void)
 {
-	return sys_map(to, AT_EDGE, pool, 0, MANY, PROT_READ | MAP_HELD, 0, 0, 0, NULL);
+	return sys_map(to, AT_EDGE, pool, 0, MANY, PROT_READ | MAP_HELD, 0, 0, 0, NULL, NULL);
 }
 
 // The two halves of a clone lie in tables apart.
@@ -168,7 +169,7 @@ static bool inject_one(u32 c, u64 n)
 	some();
 	if (cases[c].source)
 		lab_check("to map the source",
-			  sys_map(from, AT_EDGE, pool, 0, MANY, PROT_READ | PROT_WRITE, 0, 0, 0, NULL));
+			  sys_map(from, AT_EDGE, pool, 0, MANY, PROT_READ | PROT_WRITE, 0, 0, 0, NULL, NULL));
 	used = usage();
 	mapped = leaves(to);
 	lab_check("to inject", sys_pool_ctl(pool, POOLOP_INJECT, n, 0, 0, NULL, NULL, NULL, NULL));

@@ -67,6 +67,7 @@ void world_make(struct world *w);
 void world_unmake(struct world *w);
 
 void inject_run(void);
+void prot_run(void);
 
 static inline u64 splitmix(u64 *state)
 {

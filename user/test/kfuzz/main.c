@@ -182,6 +182,7 @@ _Noreturn void server_main(const struct server_info *info)
 	domain = lab_domain(&bench, SLOT_SELF_ENDPOINT);
 	lab_image(domain);
 	inject_run();
+	prot_run();
 	lab_run(watch, LAB_SELF, (void (*)(void))watch_run, stack_watch);
 	rounds_run(lab_number(cmdline, "kfuzz.seed", 1), lab_number(cmdline, "kfuzz.calls", 200000));
 	lab_check("to end the watch", sys_thread_ctl(watch, THREAD_KILL, 0, 0, 0, 0, NULL, NULL, NULL, NULL));

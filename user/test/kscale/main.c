@@ -185,7 +185,7 @@ static void places_test(void)
 		lab_check("a window", sys_aspace_ctl(as, ASOP_WINDOW, WINDOWS - 1, USER_BASE, ARGUMENT_VA, pager,
 						     SLOT_SELF_POOL, 0, NULL, NULL, NULL, NULL));
 		lab_check("a place", sys_map(as, PAGE_VA, SLOT_SELF_POOL, frame, 1, PROT_READ | PROT_WRITE | MAP_TOUCH,
-					     0, 0, 0, NULL));
+					     0, 0, 0, NULL, NULL));
 	}
 	memcpy((void *)ARGUMENT_VA, place, sizeof(place));
 	lab_check("mark BEGIN",

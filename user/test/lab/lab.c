@@ -113,7 +113,7 @@ void lab_argument(cptr_t pool, cptr_t thread, struct lab_domain domain, u64 va)
 	frame_t frame = lab_frame(pool);
 
 	lab_check("an argument page",
-		  sys_map(domain.aspace, va, pool, frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0, NULL));
+		  sys_map(domain.aspace, va, pool, frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0, NULL, NULL));
 	lab_check("an argument page",
 		  sys_thread_ctl(thread, THREAD_ARGUMENT, pool, frame, 0, 0, NULL, NULL, NULL, NULL));
 }
