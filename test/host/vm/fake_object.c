@@ -56,6 +56,7 @@ static void slot_put(struct object *o)
 	bool any = false;
 
 	f->object[o->slot] = NULL;
+	f->v->word0 &= ~(1ul << o->slot);
 	for (u32 i = 0; i < 64; i++)
 		any |= f->object[i] != NULL;
 	if (!any)
@@ -168,6 +169,9 @@ err_t sys_object_create(cptr_t pool, u64 frame, u64 slot, u64 type, cptr_t dst, 
 		free(o);
 		return err;
 	}
+	if (fresh)
+		f->v->word0 = 0;
+	f->v->word0 |= 1ul << slot;
 	f->v->state = FRAME_OBJECT;
 	f->type = (u32)type;
 	f->object[slot] = o;

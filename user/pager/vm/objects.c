@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * Slots of kernel objects. The kernel keeps objects in frames donated by their creator, one kind to a frame; which slot
- * is free is ours to know. The truth is in the process records (place of each object) and in the list of object frames;
- * the bitmaps are volatile.
+ * Slots of kernel objects: caches of one slab a frame, whose truth is the kernel's. It keeps objects in frames donated
+ * by their creator, one kind to a frame, and has a bit for each slot in struct page; which slot is free is seen there.
+ * The process records say which objects are whose, the list which frames are donated. docs/slab.md says why the frames
+ * are vm's and not the slab server's.
  *
- *	frame: none --magazine--> listed, empty <--object_make, object_release--> in use
- *	                          listed, empty and one too many --> freed
+ *	frame: none --magazine--> listed, empty <--object_make, the object's end--> in use
+ *	                          listed, empty and one too many, or memory is short --> freed
  *
- * A slot whose object outlives its capability here (someone else holds one, or the kernel has yet to bury it) answers
- * EXIST and is passed over until slots of its kind run out.
+ * An object may outlive its capability here (somebody else holds one, or the kernel has yet to bury it): its slot is
+ * taken as long as it lives.
  */
-#include "vm.h"
+#include "swap.h"
 
 #define SPARE_FRAMES 2 // empty frames kept per kind
 
-static u64 used[OBJECT_FRAMES];
-static u64 passed[OBJECT_FRAMES]; // in `used` only because they answered EXIST
 static u16 hint[OBJ_KINDS];
-static u16 empties[OBJ_KINDS];
+static u16 spares[OBJ_KINDS]; // empty frames; those that the kernel emptied later are not counted
 
 static const struct kind {
 	u32 type;
@@ -38,9 +37,20 @@ static u64 kind_mask(u32 kind)
 	return slots == PLACE_SLOTS ? ~0ul : (1ul << slots) - 1;
 }
 
-static bool frame_has_room(u32 i, u32 kind)
+// The slots that are taken. STALE frames, which a predecessor freed, look empty: object_create finds out.
+static u64 slots_taken(u32 i)
 {
-	return vms->object[i].frame && vms->object[i].kind == kind && used[i] != kind_mask(kind);
+	const struct frame_view *view = frame_of(&frame_table, vms->object[i].frame);
+
+	return view && view->state == FRAME_OBJECT ? *(const volatile u64 *)&view->word0 : 0;
+}
+
+static bool frame_has_room(u32 i, u32 kind, u64 *taken)
+{
+	if (!vms->object[i].frame || vms->object[i].kind != kind)
+		return false;
+	*taken = slots_taken(i);
+	return *taken != kind_mask(kind);
 }
 
 static void frame_list(u32 i, frame_t frame, u32 kind)
@@ -49,37 +59,24 @@ static void frame_list(u32 i, frame_t frame, u32 kind)
 
 	record_stage(&vms->object[i], &entry, sizeof(entry));
 	record_commit();
-	used[i] = passed[i] = 0;
 }
 
-// Slots that were passed over may be free by now.
-static void passed_retry(u32 kind)
+// An object frame of this kind with a free slot, and which are taken; or -ERR_NOMEM.
+static s32 frame_with_room(u32 kind, u64 *taken)
 {
-	for (u32 i = 0; i < OBJECT_FRAMES; i++) {
-		if (!passed[i] || vms->object[i].kind != kind)
-			continue;
-		used[i] &= ~passed[i];
-		passed[i] = 0;
-		empties[kind] += !used[i];
-	}
-}
-
-// An object frame of this kind with a free slot, or -ERR_NOMEM.
-static s32 frame_with_room(u32 kind)
-{
-	if (frame_has_room(hint[kind], kind))
+	if (frame_has_room(hint[kind], kind, taken))
 		return hint[kind];
 	for (u32 i = 0; i < OBJECT_FRAMES; i++)
-		if (frame_has_room(i, kind))
+		if (frame_has_room(i, kind, taken))
 			return (s32)i;
 	for (u32 i = 0; i < OBJECT_FRAMES; i++) {
 		if (vms->object[i].frame)
 			continue;
 		if (magazine_refill(1))
 			return -ERR_NOMEM;
-		passed_retry(kind);
 		frame_list(i, magazine_take(), kind);
-		empties[kind]++;
+		spares[kind]++;
+		*taken = 0;
 		return (s32)i;
 	}
 	return -ERR_NOMEM;
@@ -88,31 +85,24 @@ static s32 frame_with_room(u32 kind)
 err_t object_make(struct proc *p, u32 kind, cptr_t table, u64 slot, u64 arg, u64 *id)
 {
 	for (;;) {
-		s32 i = frame_with_room(kind);
+		u64 taken;
+		s32 i = frame_with_room(kind, &taken);
 		u32 place;
 		err_t err;
 
 		if (i < 0)
 			return i;
 		hint[kind] = (u16)i;
-		place = (u32)__builtin_ctzl(~used[i]);
+		place = (u32)__builtin_ctzl(~taken);
 		err = sys_object_create(SLOT_CLIENT_POOL, vms->object[i].frame, place, kinds[kind].type, table, slot,
 					arg, id);
-		if (err == -ERR_STALE) {
+		if (err && err != -ERR_STALE)
+			return err;
+		if (!taken && spares[kind])
+			spares[kind]--;
+		if (err) {
 			/* A predecessor freed the frame and was killed before it could say so. */
 			frame_list((u32)i, 0, 0);
-			empties[kind]--;
-			continue;
-		}
-		/* A pool takes its limit from the pool of all. */
-		memory_short |= err == -ERR_NOMEM;
-		if (err && err != -ERR_EXIST)
-			return err;
-		if (!used[i])
-			empties[kind]--;
-		used[i] |= 1ul << place;
-		if (err) {
-			passed[i] |= 1ul << place;
 			continue;
 		}
 		/* One aligned store; the process is NEW, and a NEW one is torn down after a crash. */
@@ -121,7 +111,16 @@ err_t object_make(struct proc *p, u32 kind, cptr_t table, u64 slot, u64 arg, u64
 	}
 }
 
-// The slot may be used again. Its object is gone: its last capability was deleted.
+// A frame with nothing in it is given back.
+static bool frame_release(u32 i)
+{
+	if (sys_frame_free(SLOT_CLIENT_POOL, 0, vms->object[i].frame, FREE_DISCARD, NULL))
+		return false;
+	frame_list(i, 0, 0);
+	return true;
+}
+
+// The process has it no more: its last capability here was deleted.
 void object_release(struct proc *p, u32 kind)
 {
 	u16 *place = &proc_record(p)->object[kind];
@@ -130,37 +129,35 @@ void object_release(struct proc *p, u32 kind)
 	if (!*place)
 		return;
 	i = (*place - 1u) / PLACE_SLOTS;
-	used[i] &= ~(1ul << (*place - 1u) % PLACE_SLOTS);
 	*place = 0;
 	hint[kind] = (u16)i;
-	if (used[i])
+	if (slots_taken(i))
 		return;
-	if (empties[kind] < SPARE_FRAMES ||
-	    sys_frame_free(SLOT_CLIENT_POOL, 0, vms->object[i].frame, FREE_DISCARD, NULL))
-		empties[kind]++; /* kept; also when the kernel still uses it (STALE: not OWNED again) */
-	else
-		frame_list(i, 0, 0);
+	if (spares[kind] < SPARE_FRAMES || !frame_release(i))
+		spares[kind]++;
+}
+
+u32 objects_shrink(void)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < OBJECT_FRAMES; i++)
+		if (vms->object[i].frame && !slots_taken(i))
+			n += frame_release(i);
+	for (u32 kind = 0; kind < OBJ_KINDS; kind++)
+		spares[kind] = 0;
+	return n;
 }
 
 void object_recover(void)
 {
-	for (u32 i = 0; i < OBJECT_FRAMES; i++)
-		used[i] = passed[i] = 0;
-	for (u32 slot = 0; slot < PROCS; slot++) {
-		for (u32 kind = 0; kind < OBJ_KINDS; kind++) {
-			u16 place = vms->proc[slot].object[kind];
-
-			if (place)
-				used[(place - 1u) / PLACE_SLOTS] |= 1ul << (place - 1u) % PLACE_SLOTS;
-		}
-	}
 	for (u32 kind = 0; kind < OBJ_KINDS; kind++) {
 		hint[kind] = 0;
-		empties[kind] = 0;
+		spares[kind] = 0;
 	}
 	for (u32 i = 0; i < OBJECT_FRAMES; i++)
-		if (vms->object[i].frame && !used[i])
-			empties[vms->object[i].kind]++;
+		if (vms->object[i].frame && !slots_taken(i))
+			spares[vms->object[i].kind]++;
 }
 
 u64 object_frames(void)

@@ -48,14 +48,14 @@ void swap_open(const struct server_info *info)
 {
 	u64 table = 0, first = 0, pages = 0;
 
+	if (sys_aspace_ctl(SLOT_SELF_ASPACE, ASOP_OBSERVE, SLOT_SYSTEM, 0, 0, 0, 0, 0, &table, &first, &pages, NULL))
+		panic("vm: no view of the frame table: `grants system observe` in user/boot.manifest");
+	frame_table = (struct frames){ .table = (void *)table, .first = first, .end = first + pages };
 	rmap_open(ring_of(info, "rmap"));
 	if (info->view_pages * PAGE_SIZE < SWAP_TABLE ||
 	    !channel_open(&reclaim, info, "reclaim", sizeof(struct swap_request) / sizeof(u64),
 			  sizeof(struct swap_answer) / sizeof(u64)))
 		return;
-	if (sys_aspace_ctl(SLOT_SELF_ASPACE, ASOP_OBSERVE, SLOT_SYSTEM, 0, 0, 0, 0, 0, &table, &first, &pages, NULL))
-		panic("vm: no view of the frame table: `grants system observe` in user/boot.manifest");
-	frame_table = (struct frames){ .table = (void *)table, .first = first, .end = first + pages };
 	swap_attach(&swap, (void *)VIEW_VA, &frame_table);
 }
 

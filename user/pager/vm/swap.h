@@ -27,7 +27,7 @@ static inline bool swap_there(void)
 // Does the frame lie in the swap cache too? Then the kernel maps it read-only.
 static inline bool frame_cached(frame_t frame)
 {
-	const struct frame_view *view = frame_table.table ? frame_of(&frame_table, frame) : NULL;
+	const struct frame_view *view = frame_of(&frame_table, frame);
 
 	return view && view->marks & FRAME_SWAPCACHE;
 }

@@ -272,6 +272,7 @@ bool oom_kill(const struct proc *for_whom); // false: it was `for_whom` itself t
 // objects.c: slots of kernel objects
 err_t object_make(struct proc *p, u32 kind, cptr_t table, u64 slot, u64 arg, u64 *id) must_check;
 void object_release(struct proc *p, u32 kind);
+u32 objects_shrink(void); // memory is short: empty object frames go; answers how many
 void object_recover(void);
 u64 object_frames(void);
 
