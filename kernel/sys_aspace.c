@@ -111,7 +111,7 @@ err_t sys_map(struct thread *self, struct cap *cap, u64 va, struct cap *pool, u6
 err_t sys_unmap(struct thread *self, struct cap *cap, u64 va, u64 count, struct cap *pool, u64 flags, u64 token,
 		u64 *out)
 {
-	struct unmap_result r = { 0 };
+	struct unmap_result r;
 	if (flags & UNMAP_TOKENS && !self->argument)
 		return -ERR_INVAL;
 	if (flags & UNMAP_FREE && !pool)

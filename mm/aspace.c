@@ -61,20 +61,6 @@ err_t aspace_init(struct aspace *as, struct pool *pool)
 
 // ---- windows
 
-err_t aspace_check_range(const struct aspace *as, u32 window, vaddr_t va, u64 pages)
-{
-	vaddr_t start = 0, end = pt_user_limit();
-	if (window != WINDOW_ANY) {
-		if (window >= WINDOWS)
-			return -ERR_INVAL;
-		start = as->window[window].start;
-		end = as->window[window].end;
-	}
-	if (va % PAGE_SIZE || va < start || va >= end || !pages || pages > (end - va) / PAGE_SIZE)
-		return -ERR_INVAL;
-	return 0;
-}
-
 struct window *aspace_window(struct aspace *as, vaddr_t va)
 {
 	for (u32 i = 0; i < WINDOWS; i++) {

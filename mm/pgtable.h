@@ -183,7 +183,19 @@ err_t pt_stash_resize(struct aspace *as, u32 tables) must_check; // NOMEM: as it
 
 // ---- what a call may touch
 // va .. va + pages lies in the user half and in the window (or, WINDOW_ANY, anywhere in it). INVAL.
-err_t aspace_check_range(const struct aspace *as, u32 window, vaddr_t va, u64 pages) must_check;
+static always_inline must_check err_t aspace_check_range(const struct aspace *as, u32 window, vaddr_t va, u64 pages)
+{
+	vaddr_t start = 0, end = pt_user_limit();
+	if (window != WINDOW_ANY) {
+		if (window >= WINDOWS)
+			return -ERR_INVAL;
+		start = as->window[window].start;
+		end = as->window[window].end;
+	}
+	if (va % PAGE_SIZE || va < start || va >= end || !pages || pages > (end - va) / PAGE_SIZE)
+		return -ERR_INVAL;
+	return 0;
+}
 // The pool whose pager's tokens live at va; NULL outside all windows.
 const struct pool *aspace_window_pool(struct aspace *as, vaddr_t va);
 

@@ -98,11 +98,11 @@ void tlb_flush_aspace(struct aspace *as)
 }
 
 // A page flush promises nothing about entries above the leaf, so taking out a table needs the big one.
-void tlb_batch_flush(struct aspace *as, struct tlb_batch *batch)
+void tlb_batch_flush_all(struct aspace *as, struct tlb_batch *batch)
 {
 	u64 pages = (batch->end - batch->start) / PAGE_SIZE;
 	u64 self = 1ul << tlb_self;
-	if (!as->harts || (!batch->end && !batch->tables))
+	if (!as->harts)
 		return;
 	if (batch->tables || pages > TLB_PAGES || as->harts & ~self) {
 		tlb_flush_aspace(as);

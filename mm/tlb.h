@@ -71,4 +71,9 @@ static always_inline void tlb_batch_add(struct tlb_batch *batch, vaddr_t start, 
 		batch->end = end;
 }
 
-void tlb_batch_flush(struct aspace *as, struct tlb_batch *batch);
+void tlb_batch_flush_all(struct aspace *as, struct tlb_batch *batch);
+static always_inline void tlb_batch_flush(struct aspace *as, struct tlb_batch *batch)
+{
+	if (batch->end || batch->tables)
+		tlb_batch_flush_all(as, batch);
+}

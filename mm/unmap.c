@@ -143,7 +143,7 @@ static void unmap_large(struct unmap *op, const struct pt_span *span)
 }
 
 // What it costs that the table of va was visited, and that those that are empty now go.
-static s64 prune(struct aspace *as, vaddr_t va, struct tlb_batch *batch)
+static always_inline s64 prune(struct aspace *as, vaddr_t va, struct tlb_batch *batch)
 {
 	u64 tables = as->tables;
 	pt_prune(as, va, batch);
