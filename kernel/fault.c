@@ -29,13 +29,28 @@ void fault_words(const struct thread *t, u64 *label, u64 words[6])
 	__builtin_memcpy(words, (u64[]){ t->fault_addr, t->fault_access, old, e.what, id, pc }, 48);
 }
 
+// A hostile server can make such threads as fast as it likes: so many are named.
+#define ORPHANS_NAMED 10 // a second
+
+static void orphan_tell(const struct thread *t)
+{
+	static u64 next, unnamed;
+	if (arch_time() < next) {
+		unnamed++;
+		return;
+	}
+	next = arch_time() + arch_timer_hz() / ORPHANS_NAMED;
+	log_line("thread %s (%x): no pager for address %lx, pc %lx: stopped; %lu others since the last that was named",
+		 t->name, object_id(t), t->fault_addr, ctx_pc(&t->ctx), unnamed);
+	unnamed = 0;
+}
+
 // Nobody can be asked: the thread stops, and people are told.
 static void fault_orphan(struct thread *t)
 {
 	if (t == init_thread)
 		panic("init: nobody serves its fault at %lx, pc %lx", t->fault_addr, ctx_pc(&t->ctx));
-	log_line("thread %s (%x): no pager for address %lx, pc %lx: stopped", t->name, object_id(t), t->fault_addr,
-		 ctx_pc(&t->ctx));
+	orphan_tell(t);
 	t->in_fault = FAULT_NONE;
 	t->state = THREAD_STOPPED;
 }

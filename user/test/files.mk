@@ -10,7 +10,7 @@ pagercheck_DEST := /test/pagercheck
 
 # kfuzz: a server that tests the kernel from where a server stands.
 TEST_SERVERS += kfuzz
-kfuzz_SRCS := $(addprefix user/test/kfuzz/,main.c calls.c world.c inject.c prot.c) user/test/lab/lab.c
+kfuzz_SRCS := $(addprefix user/test/kfuzz/,main.c calls.c world.c inject.c prot.c orphan.c) user/test/lab/lab.c
 TEST_FILES += user/test/kfuzz.manifest:/etc/kfuzz.manifest
 
 # blktest: a client of the disk driver.

@@ -68,6 +68,7 @@ void world_unmake(struct world *w);
 
 void inject_run(void);
 void prot_run(void);
+void orphans_run(u32 orphans, u64 (*now_ns)(void));
 
 static inline u64 splitmix(u64 *state)
 {

@@ -183,6 +183,7 @@ _Noreturn void server_main(const struct server_info *info)
 	lab_image(domain);
 	inject_run();
 	prot_run();
+	orphans_run((u32)lab_number(cmdline, "kfuzz.orphans", 100), now_ns);
 	lab_run(watch, LAB_SELF, (void (*)(void))watch_run, stack_watch);
 	rounds_run(lab_number(cmdline, "kfuzz.seed", 1), lab_number(cmdline, "kfuzz.calls", 200000));
 	lab_check("to end the watch", sys_thread_ctl(watch, THREAD_KILL, 0, 0, 0, 0, NULL, NULL, NULL, NULL));
