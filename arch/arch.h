@@ -79,6 +79,11 @@ void arch_idle(void);         // wait for an interrupt with interrupts on at the
 // ---- I/O ports (device IN and OUT); on a CPU without any no device says that it has them
 // arch_port_in(port, width), arch_port_out(port, width, value)  inline; width 1, 2 or 4
 
+// ---- text before the kernel can format any (kernel/boot/early.c), for the ports
+void early_print(const char *text);
+void early_print_hex(const char *name, u64 value); // name, 16 digits
+_Noreturn void early_fatal(const char *text);      // "jjok: text", power off with status 1
+
 // ---- console of last resort and power
 void arch_putc(char c);
 _Noreturn void arch_poweroff(u32 status);

@@ -98,11 +98,6 @@ static inline void msr_write(u32 msr, u64 value)
 	asm volatile("wrmsr" ::"c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
 }
 
-// ---- console.c: text before the kernel can format any
-void early_print(const char *text);
-void early_print_hex(const char *name, u64 value);
-_Noreturn void early_fatal(const char *text);
-
 // ---- kernel.ld
 extern char image_start[], image_text_end[], image_rodata_end[], image_early_start[], image_early_end[];
 extern char image_guard_start[], image_guard_end[], image_stack_top[], image_end[];

@@ -177,8 +177,8 @@ from_kernel:
 	lea	panic_stack_top(%rip), %rsp
 	call	trap_kernel		// does not return
 
-	// An interrupt ends the wait of arch_idle, the only place where the kernel takes any.
-irq_kernel:
+	// What a call may change, on this stack; r11, the error code and the frame lie there already.
+	.macro	save_caller
 	push	%rax
 	push	%rcx
 	push	%rdx
@@ -187,9 +187,8 @@ irq_kernel:
 	push	%r8
 	push	%r9
 	push	%r10
-	mov	%r11d, %edi
-	cld
-	call	irq_taken
+	.endm
+	.macro	return_caller
 	pop	%r10
 	pop	%r9
 	pop	%r8
@@ -201,6 +200,15 @@ irq_kernel:
 	pop	%r11
 	add	$8, %rsp
 	iretq
+	.endm
+
+	// An interrupt ends the wait of arch_idle, the only place where the kernel takes any.
+irq_kernel:
+	save_caller
+	mov	%r11d, %edi
+	cld
+	call	irq_taken
+	return_caller
 
 	// Debug exception, on its own stack. From user mode the frame moves to the context. In the kernel it is
 	// one that the user delayed by loading SS just before a system call: nothing of it concerns us.
@@ -228,14 +236,7 @@ debug:
 
 	// NMI, double fault, machine check, on a stack of their own. r11: the vector.
 urgent:
-	push	%rax
-	push	%rcx
-	push	%rdx
-	push	%rsi
-	push	%rdi
-	push	%r8
-	push	%r9
-	push	%r10
+	save_caller
 	push	%rbx
 	xor	%ebx, %ebx
 	mov	$MSR_GS_BASE, %ecx
@@ -252,17 +253,7 @@ urgent:
 	jz	2f
 	swapgs
 2:	pop	%rbx
-	pop	%r10
-	pop	%r9
-	pop	%r8
-	pop	%rdi
-	pop	%rsi
-	pop	%rdx
-	pop	%rcx
-	pop	%rax
-	pop	%r11
-	add	$8, %rsp
-	iretq
+	return_caller
 
 	// ---- arch_return_to_user(ctx): everything from the context
 	.global arch_return_to_user

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "app.h"
 
@@ -47,6 +50,28 @@ void app_usage(void)
 {
 	fprintf(stderr, "%.*s (try: %s --help)\n", (int)strcspn(app_help, "\n"), app_help, app_name);
 	exit(2);
+}
+
+int app_each_target(int argc, char **argv, int (*op)(const char *source, const char *target))
+{
+	const char *last = argv[argc - 1];
+	char path[PATH_MAX];
+	int status = 0;
+	bool directory;
+	struct stat st;
+
+	if (argc < 3)
+		app_usage();
+	directory = stat(last, &st) == 0 && S_ISDIR(st.st_mode);
+	if (argc > 3 && !directory)
+		app_fail("%s: is not a directory", last);
+	for (int i = 1; i < argc - 1; i++) {
+		const char *slash = strrchr(argv[i], '/');
+
+		snprintf(path, sizeof(path), "%s/%s", last, slash ? slash + 1 : argv[i]);
+		status |= op(argv[i], directory ? path : last);
+	}
+	return status;
 }
 
 uint64_t app_number(const char *text, const char *what)

@@ -19,6 +19,10 @@ _Noreturn void app_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2
 // Wrong arguments: the usage line, status 2.
 _Noreturn void app_usage(void);
 
+// `NAME FILE TARGET` and `NAME FILE... DIRECTORY`: calls op(file, target) for each FILE; a directory's name is
+// completed with the file's. Answers the statuses or'ed together.
+int app_each_target(int argc, char **argv, int (*op)(const char *source, const char *target));
+
 // A number (decimal, 0x hex); anything else ends the program with a line that names `what`.
 uint64_t app_number(const char *text, const char *what);
 

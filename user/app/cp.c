@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,22 +42,6 @@ static int copy_file(const char *source, const char *target)
 
 int main(int argc, char **argv)
 {
-	char path[PATH_MAX];
-	int status = 0;
-	bool directory;
-	struct stat st;
-
 	app_start(argc, argv, "cp FILE TARGET\ncp FILE... DIRECTORY\nCopies files.\n");
-	if (argc < 3)
-		app_usage();
-	directory = stat(argv[argc - 1], &st) == 0 && S_ISDIR(st.st_mode);
-	if (argc > 3 && !directory)
-		app_fail("%s: is not a directory", argv[argc - 1]);
-	for (int i = 1; i < argc - 1; i++) {
-		const char *slash = strrchr(argv[i], '/');
-
-		snprintf(path, sizeof(path), "%s/%s", argv[argc - 1], slash ? slash + 1 : argv[i]);
-		status |= copy_file(argv[i], directory ? path : argv[argc - 1]);
-	}
-	return status;
+	return app_each_target(argc, argv, copy_file);
 }
