@@ -20,8 +20,11 @@ int main(int argc, char **argv)
 	int first = 1, status = 0;
 
 	app_start(argc, argv,
-		  "head [-n LINES] [FILE...]\nPrints the first lines (10) of files or of standard input.\n");
-	if (argc > 2 && strcmp(argv[1], "-n") == 0) {
+		  "head [-n LINES | -LINES] [FILE...]\nPrints the first lines (10) of files or of standard input.\n");
+	if (argc > 1 && argv[1][0] == '-' && argv[1][1] >= '0' && argv[1][1] <= '9') {
+		lines = app_number(argv[1] + 1, "-LINES");
+		first = 2;
+	} else if (argc > 2 && strcmp(argv[1], "-n") == 0) {
 		lines = app_number(argv[2], "-n");
 		first = 3;
 	}

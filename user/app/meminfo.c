@@ -24,6 +24,10 @@ static void lru_lines(const struct memory *m)
 	line("SwapCached:", memory_reclaim(m, RECLAIMSTAT_NR_SWAPCACHE));
 	line("Active:", memory_reclaim(m, RECLAIMSTAT_NR_ACTIVE));
 	line("Inactive:", memory_reclaim(m, RECLAIMSTAT_NR_INACTIVE));
+	line("Active(anon):", memory_reclaim(m, RECLAIMSTAT_NR_ACTIVE));
+	line("Inactive(anon):", memory_reclaim(m, RECLAIMSTAT_NR_INACTIVE));
+	line("Active(file):", 0);
+	line("Inactive(file):", 0);
 }
 
 int main(int argc, char **argv)
@@ -35,7 +39,10 @@ int main(int argc, char **argv)
 		argc, argv,
 		"meminfo\nShows where memory is, as Linux' /proc/meminfo. Slab counts slabs and the frames of kernel\n"
 		"objects; Cached the files of the boot archive, RAM files and shared pages, none of which has a "
-		"disk.\n");
+		"disk.\nThe last two are not Linux': what the servers have for themselves, and memory of programs that "
+		"none has\nmapped. MemTotal is MemFree + Cached + AnonPages + Slab + PageTables + VmallocUsed + "
+		"Servers + "
+		"Unmapped.\n");
 	memory_read(&m);
 	slab = memory_slab(&m, SLABSTAT_FRAMES) + m.objects;
 	line("MemTotal:", m.total - m.reserved);
@@ -57,5 +64,7 @@ int main(int argc, char **argv)
 	line("VmallocTotal:", memory_vmalloc(&m, VMALLOCSTAT_TOTAL) / PAGE_SIZE);
 	line("VmallocUsed:", memory_vmalloc(&m, VMALLOCSTAT_PAGES));
 	line("VmallocChunk:", memory_vmalloc(&m, VMALLOCSTAT_CHUNK) / PAGE_SIZE);
+	line("Servers:", memory_servers(&m));
+	line("Unmapped:", m.unmapped);
 	return 0;
 }

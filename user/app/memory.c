@@ -39,15 +39,17 @@ static void frame_count(struct memory *m, const struct frame *f, bool archive, u
 
 	if (archive)
 		m->archive_mapped += f->mapcount > owners;
+	else if (!f->mapcount)
+		m->unmapped++;
 	else if (kind == KIND_SHARED)
-		m->shared += f->mapcount != 0;
-	else if (kind == KIND_ANON || kind == KIND_FILE)
-		m->anon += f->mapcount != 0;
+		m->shared++;
+	else
+		m->anon++;
 }
 
 static void frames_read(struct memory *m)
 {
-	u64 first, count, archive = glass_vm(VMSTAT_ARCHIVE_PFN);
+	u64 first, count, archive = glass_vm(VMSTAT_ARCHIVE_PFN), pages = glass_vm(VMSTAT_ARCHIVE);
 	const struct frame *table = glass_frames(&first, &count);
 	u32 owners = glass_frame(&table[archive]).mapcount;
 	u16 user = table[archive].pool;
@@ -61,8 +63,13 @@ static void frames_read(struct memory *m)
 			z->managed += f.state != RESERVED;
 			m->tables += f.state == TABLE;
 			m->objects += f.state == OBJECT;
-			if (f.state == OWNED && f.pool == user)
-				frame_count(m, &f, pfn - archive < m->archive, owners);
+			if (f.state != OWNED && f.state != EVICTING)
+				continue;
+			m->archive += pfn - archive < pages;
+			if (f.pool == user)
+				frame_count(m, &f, pfn - archive < pages, owners);
+			else if (pfn - archive >= pages) /* init lies in it */
+				m->others++;
 		}
 	}
 }
@@ -74,8 +81,6 @@ void memory_read(struct memory *m)
 	*m = (struct memory){ 0 };
 	m->total = glass_sys(SYSSTAT_FRAMES);
 	m->reserved = glass_sys(SYSSTAT_KERNEL_FRAMES);
-	m->free = glass_sys(SYSSTAT_FREE);
-	m->archive = glass_vm(VMSTAT_ARCHIVE);
 	m->pool_limit = glass_vm(VMSTAT_POOL_LIMIT);
 	m->pool_used = glass_vm(VMSTAT_POOL_USED) + glass_vm(VMSTAT_POOL_CHILDREN);
 	(void)files_stats(SLOT_FILES, 1, &m->ramfiles);
@@ -84,6 +89,14 @@ void memory_read(struct memory *m)
 	m->vmalloc = !vm_attach(SLOT_VM, ATTACH_VMALLOC, &other) && !vmalloc_stat(SLOT_VMALLOC, 0, &value);
 	zones_read(m);
 	frames_read(m);
+	m->free = glass_sys(SYSSTAT_FREE); /* after everything that may take memory */
+}
+
+u64 memory_servers(const struct memory *m)
+{
+	u64 told = m->ramfiles + memory_slab(m, SLABSTAT_FRAMES) + memory_vmalloc(m, VMALLOCSTAT_PAGES);
+
+	return m->others > told ? m->others - told : 0;
 }
 
 u64 memory_reclaim(const struct memory *m, u64 index)

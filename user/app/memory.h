@@ -30,6 +30,8 @@ struct memory {
 	u64 archive;         // files of the boot archive,
 	u64 archive_mapped;  // and those of them that are mapped
 	u64 ramfiles;
+	u64 unmapped; // user memory that no process has mapped: spare frames of vm, pages on their way to or from swap
+	u64 others;   // frames of all other pools: servers, slabs, RAM files, areas of processes
 	u64 pool_limit, pool_used; // user memory, page tables and areas of processes included
 	u32 zones;
 	struct memory_zone zone[MEMORY_ZONES];
@@ -37,6 +39,8 @@ struct memory {
 };
 
 void memory_read(struct memory *m);
+// What the servers have for themselves: programs, stacks, state, buffers; areas that vmalloc keeps for later.
+u64 memory_servers(const struct memory *m);
 
 // Counters of servers; 0 when the server is not there.
 u64 memory_reclaim(const struct memory *m, u64 index); // RECLAIMSTAT_*

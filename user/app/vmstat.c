@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // As Linux' /proc/vmstat: a name and a number a line. Names are Linux'; reclaim's are printed only where it runs.
+#include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "memory.h"
 
@@ -19,7 +21,6 @@ static const struct {
 	{ "nr_swapcached", RECLAIMSTAT_NR_SWAPCACHE },
 	{ "pswpin", RECLAIMSTAT_PSWPIN },
 	{ "pswpout", RECLAIMSTAT_PSWPOUT },
-	{ "allocstall", RECLAIMSTAT_ALLOCSTALL },
 	{ "pgactivate", RECLAIMSTAT_PGACTIVATE },
 	{ "pgdeactivate", RECLAIMSTAT_PGDEACTIVATE },
 	{ "pgrefill", RECLAIMSTAT_PGREFILL },
@@ -32,6 +33,16 @@ static const struct {
 	{ "swap_ra", RECLAIMSTAT_SWAP_RA },
 	{ "swap_ra_hit", RECLAIMSTAT_SWAP_RA_HIT },
 };
+
+// Waits for memory are waits for user memory, whichever zone it lies in: the first one stands for all.
+static void stalls(const struct memory *m)
+{
+	char name[32] = "allocstall_";
+
+	for (size_t i = 0, n = strlen(name); m->zone[0].name[i]; i++)
+		name[n + i] = (char)tolower((unsigned char)m->zone[0].name[i]);
+	line(name, memory_reclaim(m, RECLAIMSTAT_ALLOCSTALL));
+}
 
 int main(int argc, char **argv)
 {
@@ -52,7 +63,11 @@ int main(int argc, char **argv)
 	line("oom_kill", glass_vm(VMSTAT_OOM_KILLS));
 	for (u32 i = 0; m.reclaim && i < sizeof(reclaim) / sizeof(*reclaim); i++)
 		line(reclaim[i].name, memory_reclaim(&m, reclaim[i].index));
-	if (m.reclaim) { /* these two count KiB */
+	if (m.reclaim) {
+		stalls(&m);
+		line("nr_inactive_file", 0);
+		line("nr_active_file", 0);
+		/* these two count KiB */
 		line("pgpgin", memory_reclaim(&m, RECLAIMSTAT_PSWPIN) * (PAGE_SIZE / 1024));
 		line("pgpgout", memory_reclaim(&m, RECLAIMSTAT_PSWPOUT) * (PAGE_SIZE / 1024));
 	}

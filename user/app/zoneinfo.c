@@ -16,6 +16,8 @@ static void node_items(const struct memory *m)
 	if (m->reclaim) {
 		item("nr_inactive_anon", memory_reclaim(m, RECLAIMSTAT_NR_INACTIVE));
 		item("nr_active_anon", memory_reclaim(m, RECLAIMSTAT_NR_ACTIVE));
+		item("nr_inactive_file", 0);
+		item("nr_active_file", 0);
 		item("nr_writeback", memory_reclaim(m, RECLAIMSTAT_NR_WRITING));
 		item("nr_swapcached", memory_reclaim(m, RECLAIMSTAT_NR_SWAPCACHE));
 	}

@@ -54,6 +54,33 @@ static void same(const char *name, const char *other)
 	close_to(value("vmstat", other), pages(name), other);
 }
 
+// Each frame is told of once: in one reading the parts are the whole.
+static void adds_up(void)
+{
+	static const char *const part[] = { "MemFree:",    "Cached:",      "AnonPages:", "Slab:",
+					    "PageTables:", "VmallocUsed:", "Servers:",   "Unmapped:" };
+	u64 sum = 0, total = 0, found = 0;
+	char line[200];
+	FILE *f = popen("meminfo", "r");
+
+	CHECK(f);
+	while (fgets(line, sizeof(line), f)) {
+		size_t n = strcspn(line, ":") + 1;
+		u64 kib = strtoul(line + n, NULL, 10);
+
+		total += !strncmp(line, "MemTotal:", n) ? kib : 0;
+		for (size_t i = 0; i < sizeof(part) / sizeof(*part); i++) {
+			if (strncmp(line, part[i], n) || part[i][n])
+				continue;
+			sum += kib;
+			found++;
+		}
+	}
+	CHECK(!pclose(f));
+	CHECK_EQUAL(found, sizeof(part) / sizeof(*part));
+	CHECK_EQUAL(sum, total);
+}
+
 int main(void)
 {
 	u64 anon = pages("AnonPages:"), free = pages("MemFree:"), shmem = pages("Shmem:"), total = pages("MemTotal:");
@@ -69,11 +96,13 @@ int main(void)
 	close_to(value("zoneinfo", "nr_free_pages"), free, "zoneinfo's free pages");
 	CHECK(value("zoneinfo", "managed") <= value("zoneinfo", "present"));
 	CHECK(value("zoneinfo", "present") <= value("zoneinfo", "spanned"));
+	adds_up();
 
 	p = mmap(NULL, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(p != MAP_FAILED);
 	memset(p, 1, PAGES * PAGE_SIZE);
 	close_to(pages("AnonPages:"), anon + PAGES, "anonymous pages");
+	adds_up();
 	close_to(pages("MemFree:"), free - PAGES, "free pages");
 	close_to(pages("MemAvailable:"), available - PAGES, "available pages");
 	munmap(p, PAGES * PAGE_SIZE);
@@ -83,6 +112,7 @@ int main(void)
 	CHECK(p != MAP_FAILED);
 	memset(p, 1, PAGES * PAGE_SIZE);
 	CHECK_EQUAL(pages("Shmem:"), shmem + PAGES);
+	adds_up();
 	close_to(pages("AnonPages:"), anon, "anonymous pages beside shared ones");
 	munmap(p, PAGES * PAGE_SIZE);
 	CHECK_EQUAL(pages("Shmem:"), shmem);
@@ -90,6 +120,7 @@ int main(void)
 	area = vmalloc(PAGES * PAGE_SIZE);
 	CHECK(area);
 	CHECK_EQUAL(pages("VmallocUsed:"), areas + PAGES);
+	adds_up();
 	vfree(area);
 	CHECK_EQUAL(pages("VmallocUsed:"), areas);
 	vm_unmap_aliases();

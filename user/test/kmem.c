@@ -232,6 +232,20 @@ static void part_stray_free(void *p)
 	kfree(p);
 }
 
+// Within its class: it would stay where it is.
+static void part_resize_freed(void *p)
+{
+	(void)p;
+	p = kmalloc(60);
+	kfree(p);
+	(void)!krealloc(p, 62);
+}
+
+static void part_resize_inside(void *p)
+{
+	(void)!krealloc((char *)kmalloc(60) + (uintptr_t)p, 50);
+}
+
 static struct kmem_cache *checked_open(void)
 {
 	struct kmem_cache *c = kmem_cache_create("checked", 75, 0, SLAB_RED_ZONE | SLAB_POISON | SLAB_STORE_USER, NULL);
@@ -269,6 +283,8 @@ static void test_broken(void)
 	child_dies(part_wild_free, (void *)4096, SIGABRT);
 	child_dies(part_stray_free, global, SIGABRT);
 	child_dies(part_stray_free, (void *)(SLAB_WINDOW + 64), SIGABRT);
+	child_dies(part_resize_freed, NULL, SIGABRT);
+	child_dies(part_resize_inside, (void *)8, SIGABRT);
 	child_dies(part_overflow, (void *)75, SIGABRT);
 	child_dies(part_overflow, (void *)-1, SIGABRT);
 	child_dies(part_use_after_free, NULL, SIGABRT);

@@ -335,11 +335,16 @@ void kfree(const void *p)
 size_t ksize(const void *p)
 {
 	struct slab *slab = slab_of(p);
+	const char *object;
 
-	if (slab)
-		return cache_of(slab)->size;
-	stray_free(p);
-	return 0;
+	if (!slab) {
+		stray_free(p);
+		return 0;
+	}
+	object = (const char *)p - cache_of(slab)->layout.offset;
+	if (!slab_in_use(slab, object))
+		slab_free_wrong(slab, object);
+	return cache_of(slab)->size;
 }
 
 void *kzalloc(size_t size)
