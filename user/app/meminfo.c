@@ -21,13 +21,13 @@ static void lru_lines(const struct memory *m)
 {
 	if (!m->reclaim)
 		return;
-	line("SwapCached:", memory_reclaim(m, RECLAIMSTAT_NR_SWAPCACHE));
-	line("Active:", memory_reclaim(m, RECLAIMSTAT_NR_ACTIVE));
-	line("Inactive:", memory_reclaim(m, RECLAIMSTAT_NR_INACTIVE));
-	line("Active(anon):", memory_reclaim(m, RECLAIMSTAT_NR_ACTIVE));
-	line("Inactive(anon):", memory_reclaim(m, RECLAIMSTAT_NR_INACTIVE));
-	line("Active(file):", 0);
-	line("Inactive(file):", 0);
+	line("SwapCached:", m->swapcached);
+	line("Active:", m->active_anon + m->active_file);
+	line("Inactive:", m->inactive_anon + m->inactive_file);
+	line("Active(anon):", m->active_anon);
+	line("Inactive(anon):", m->inactive_anon);
+	line("Active(file):", m->active_file);
+	line("Inactive(file):", m->inactive_file);
 }
 
 int main(int argc, char **argv)
@@ -53,7 +53,7 @@ int main(int argc, char **argv)
 	lru_lines(&m);
 	swap_lines(&m);
 	if (m.reclaim)
-		line("Writeback:", memory_reclaim(&m, RECLAIMSTAT_NR_WRITING));
+		line("Writeback:", m.writing);
 	line("AnonPages:", m.anon);
 	line("Mapped:", m.archive_mapped + m.shared);
 	line("Shmem:", m.ramfiles + m.shared);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include <abi/files_client.h>
+#include <pager/frames.h>
 
 #include "memory.h"
 
@@ -47,6 +48,36 @@ static void frame_count(struct memory *m, const struct frame *f, bool archive, u
 		m->anon++;
 }
 
+// A frame that is mapped, on one of reclaim's lists.
+static void list_count(struct memory *m, u64 on, bool archive)
+{
+	u64 *active = archive ? &m->active_file : &m->active_anon;
+	u64 *inactive = archive ? &m->inactive_file : &m->inactive_anon;
+
+	*active += on == LRU_ACTIVE;
+	*inactive += on == LRU_INACTIVE;
+}
+
+// Which lists the frames of a zone are on. Of new frames reclaim does not know what they became: spare ones and those
+// of kernel objects, which nobody maps, stay on a list until it looks at them.
+static void lists_read(struct memory *m, const struct frame *table, u64 start, u64 end)
+{
+	u64 list[RECLAIM_LISTS / 16], archive = glass_vm(VMSTAT_ARCHIVE_PFN), pages = glass_vm(VMSTAT_ARCHIVE);
+
+	for (u64 pfn = start; pfn < end && m->reclaim; pfn += RECLAIM_LISTS) {
+		if (reclaim_lists(SLOT_RECLAIM, pfn, &list[0], &list[1], &list[2], &list[3], &list[4], &list[5],
+				  &list[6], &list[7]))
+			return;
+		for (u64 i = 0; i < RECLAIM_LISTS && pfn + i < end; i++) {
+			u64 on = list[i / 16] >> i % 16 * 4 & 15;
+
+			m->writing += on == LRU_WRITING;
+			if (table[pfn + i].mapcount)
+				list_count(m, on, pfn + i - archive < pages);
+		}
+	}
+}
+
 static void frames_read(struct memory *m)
 {
 	u64 first, count, archive = glass_vm(VMSTAT_ARCHIVE_PFN), pages = glass_vm(VMSTAT_ARCHIVE);
@@ -57,6 +88,7 @@ static void frames_read(struct memory *m)
 	for (u32 i = 0; i < m->zones; i++) {
 		struct memory_zone *z = &m->zone[i];
 
+		lists_read(m, table, z->start, z->end);
 		for (u64 pfn = z->start; pfn < z->end; pfn++) {
 			struct frame f = glass_frame(&table[pfn]);
 
@@ -66,6 +98,7 @@ static void frames_read(struct memory *m)
 			if (f.state != OWNED && f.state != EVICTING)
 				continue;
 			m->archive += pfn - archive < pages;
+			m->swapcached += (f.marks & FRAME_SWAPCACHE) != 0;
 			if (f.pool == user)
 				frame_count(m, &f, pfn - archive < pages, owners);
 			else if (pfn - archive >= pages) /* init lies in it */

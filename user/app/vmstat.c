@@ -15,10 +15,6 @@ static const struct {
 	const char *name;
 	u64 index;
 } reclaim[] = {
-	{ "nr_inactive_anon", RECLAIMSTAT_NR_INACTIVE },
-	{ "nr_active_anon", RECLAIMSTAT_NR_ACTIVE },
-	{ "nr_writeback", RECLAIMSTAT_NR_WRITING },
-	{ "nr_swapcached", RECLAIMSTAT_NR_SWAPCACHE },
 	{ "pswpin", RECLAIMSTAT_PSWPIN },
 	{ "pswpout", RECLAIMSTAT_PSWPOUT },
 	{ "pgactivate", RECLAIMSTAT_PGACTIVATE },
@@ -65,8 +61,12 @@ int main(int argc, char **argv)
 		line(reclaim[i].name, memory_reclaim(&m, reclaim[i].index));
 	if (m.reclaim) {
 		stalls(&m);
-		line("nr_inactive_file", 0);
-		line("nr_active_file", 0);
+		line("nr_inactive_anon", m.inactive_anon);
+		line("nr_active_anon", m.active_anon);
+		line("nr_inactive_file", m.inactive_file);
+		line("nr_active_file", m.active_file);
+		line("nr_writeback", m.writing);
+		line("nr_swapcached", m.swapcached);
 		/* these two count KiB */
 		line("pgpgin", memory_reclaim(&m, RECLAIMSTAT_PSWPIN) * (PAGE_SIZE / 1024));
 		line("pgpgout", memory_reclaim(&m, RECLAIMSTAT_PSWPOUT) * (PAGE_SIZE / 1024));

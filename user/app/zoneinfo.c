@@ -14,12 +14,12 @@ static void node_items(const struct memory *m)
 {
 	printf("\n  per-node stats");
 	if (m->reclaim) {
-		item("nr_inactive_anon", memory_reclaim(m, RECLAIMSTAT_NR_INACTIVE));
-		item("nr_active_anon", memory_reclaim(m, RECLAIMSTAT_NR_ACTIVE));
-		item("nr_inactive_file", 0);
-		item("nr_active_file", 0);
-		item("nr_writeback", memory_reclaim(m, RECLAIMSTAT_NR_WRITING));
-		item("nr_swapcached", memory_reclaim(m, RECLAIMSTAT_NR_SWAPCACHE));
+		item("nr_inactive_anon", m->inactive_anon);
+		item("nr_active_anon", m->active_anon);
+		item("nr_inactive_file", m->inactive_file);
+		item("nr_active_file", m->active_file);
+		item("nr_writeback", m->writing);
+		item("nr_swapcached", m->swapcached);
 	}
 	item("nr_slab_reclaimable", 0);
 	item("nr_slab_unreclaimable", memory_slab(m, SLABSTAT_FRAMES) + m->objects);

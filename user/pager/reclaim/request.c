@@ -151,6 +151,21 @@ err_t reclaim_op_frame(struct request *rq, u64 pfn, u64 *out_list, u64 *out_slot
 	return 0;
 }
 
+err_t reclaim_op_lists(struct request *rq, u64 pfn, u64 *out_lists0, u64 *out_lists1, u64 *out_lists2, u64 *out_lists3,
+		       u64 *out_lists4, u64 *out_lists5, u64 *out_lists6, u64 *out_lists7)
+{
+	u64 *const out[RECLAIM_LISTS / 16] = { out_lists0, out_lists1, out_lists2, out_lists3,
+					       out_lists4, out_lists5, out_lists6, out_lists7 };
+
+	(void)rq;
+	if (pfn >= rc.frames.end)
+		return -ERR_INVAL;
+	for (u32 i = 0; rc.lru && i < RECLAIM_LISTS; i++, pfn++)
+		if (pfn >= rc.frames.first && pfn < rc.frames.end)
+			*out[i / 16] |= (u64)list_of((u32)pfn) << i % 16 * 4;
+	return 0;
+}
+
 err_t reclaim_op_slot(struct request *rq, u64 slot, u64 *out_slot, u64 *out_count, u64 *out_frame, u64 *out_flags)
 {
 	u32 s = slot < rc.share->slots ? (u32)slot : (u32)rc.share->slots, end = s + 4096;
