@@ -167,6 +167,7 @@ static void receive(struct thread *self, struct endpoint *ep, u64 recv_slot, u64
 	if (ep->signals) {
 		deliver_signals(self, ep->signals);
 		ep->signals = 0;
+		self->flow = 0; // several may have set them
 		return;
 	}
 	struct thread *client = ep->senders;
@@ -317,8 +318,12 @@ void ipc_notify(struct thread *self)
 	err_t err = cap_find(self->captable, ctx_reg(&self->ctx, R_CAP), RIGHT_NOTIFICATION_NOTIFY, RIGHTS_NOTIFICATION,
 			     &cap);
 	ctx_set_status(&self->ctx, err);
-	if (!err)
-		notification_signal(cap->obj, ctx_reg(&self->ctx, R_LABEL));
+	if (err)
+		return;
+	u64 flow = ctx_reg(&self->ctx, r_word(0));
+	if (flow)
+		self->flow = flow;
+	notification_signal(cap->obj, ctx_reg(&self->ctx, R_LABEL));
 }
 
 void ipc_wait(struct thread *self)
@@ -343,7 +348,8 @@ void ipc_wait(struct thread *self)
 	ctx_set_status(&self->ctx, err);
 }
 
-// Bits go to a waiter, else to a server that receives on the bound endpoint, else they stay.
+// Bits go to a waiter, else to a server that receives on the bound endpoint, else they stay. Who is woken by them works
+// for the flow of the thread that runs.
 void notification_signal(struct notification *n, u64 bits)
 {
 	struct thread *t = n->waiters;
@@ -355,6 +361,7 @@ void notification_signal(struct notification *n, u64 bits)
 		return;
 	}
 	bool waits = t->state == THREAD_WAIT_NOTIFY;
+	t->flow = arch_hart()->cur ? arch_hart()->cur->flow : 0;
 	thread_unwait(t);
 	if (waits) {
 		ctx_set_reg(&t->ctx, r_word(0), n->bits | bits);

@@ -50,6 +50,8 @@ static void irq_deliver(u32 irq)
 	arch_irq_complete(irq);
 	if (n)
 		notification_signal(n, line->bits);
+	if (t)
+		t->flow = 0; // whoever was interrupted has nothing to do with it
 }
 
 void irq_service(void)

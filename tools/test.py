@@ -29,7 +29,7 @@ from run.machine import ARCHITECTURES, ROOT, Settings, UsageError, arch_of_mode 
 SELF_CHECK = r"^jjok: self-check: ok\b"
 ALWAYS_BAD = r"^(jjok: )?panic:"
 FIELDS = {"about", "cmd", "type", "modes", "mem", "append", "smp", "timeout", "expect", "reject", "status", "icount",
-          "root", "cc", "trace", "same", "swap", "disk-throttle", "disk-errors"}
+          "root", "cc", "trace", "same", "summary", "swap", "disk-throttle", "disk-errors"}
 HOST_TIMEOUT = 600
 LOG_TAIL = 25
 
@@ -142,7 +142,7 @@ def overlay(spec, settings):
         yield dataclasses.replace(settings, root=folder)
 
 
-def trace_check(settings, folder, exported):
+def trace_check(spec, settings, folder, exported):
     """Why the trace is not as promised, or nothing."""
     if exported:
         return f"the trace could not be exported (status {exported})"
@@ -150,6 +150,9 @@ def trace_check(settings, folder, exported):
     (folder / "summary.txt").write_text(text)
     if status:
         return f"the trace is not consistent: {text.strip().splitlines()[-1]}"
+    for pattern in spec.get("summary", []):
+        if not re.search(pattern, text, re.MULTILINE):
+            return f"expected in the trace's summary, not found: {pattern!r}"
     return trace.viewer_complaints(folder)
 
 
@@ -164,7 +167,7 @@ def boot_run(name, spec, settings, log):
         else:
             ending = session.run_settings(settings, commands, **how)
     log.write_bytes(ending.output)
-    why = console_check(spec, ending) or (trace_check(settings, log.with_suffix(".trace"), exported) if traced else "")
+    why = console_check(spec, ending) or (trace_check(spec, settings, log.with_suffix(".trace"), exported) if traced else "")
     return Result(name, why, ending.seconds, log)
 
 

@@ -24,6 +24,7 @@ struct channel {
 	u64 out_bits;  // to be set there
 	u64 in_bits;   // bits of this server's notification that mean this channel
 	bool told;     // nothing was put since the last notification
+	u64 flow;      // of the last record put
 };
 
 // Records of `words` that fit in the memory of one direction, a power of two.
@@ -45,10 +46,12 @@ bool channel_attach(struct channel *ch, const struct server_ring *end, u32 out_w
 // Tells the peer, if anything was put since it was last told.
 void channel_flush(struct channel *ch);
 
-// false: full; the record is lost and the peer finds OVERFLOW.
+// false: full; the record is lost and the peer finds OVERFLOW. A record begins with its flow, and so the peer works for
+// it when it is told.
 static inline bool must_check channel_put(struct channel *ch, const u64 *record)
 {
 	ch->told = false;
+	ch->flow = record[0];
 	return ring_put(&ch->out, record);
 }
 

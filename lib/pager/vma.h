@@ -21,7 +21,7 @@ enum vma_kind {
 // Flags of a VMA.
 #define VMA_STACK      1 // reported as growing down
 #define VMA_LOCKED     2 // its pages stay in memory (mlock): rmap names no place of them
-#define VMA_RANDOM     4 // no fault-around
+#define VMA_RANDOM     4 // no fault-around, no readahead
 #define VMA_SEQUENTIAL 8 // fault-around at once
 
 // Addresses are page numbers; 48 bits hold those of any paging mode. pgoff: ANON page number when it was made; FILE

@@ -305,6 +305,61 @@ class Summary(Folder):
                         "58 events read, 58 written by the kernel, 0 lost", "consistent"):
             self.assertRegex(text, pattern)
 
+    def major_fault(self, kernel, addr, waits=True):
+        """A page from a disk: vm asks the driver (FILES plays it), which hears of the device and tells vm; the thread faults
+        again. Without `waits` the disk answers before anybody has nothing to do."""
+        reply = 7 << 32 | APP
+        kernel.event("fault", APP, 10, addr, 0, ABI.enums["ENTRY"]["TOKEN"])
+        kernel.event("switch", APP, 10, APP, VM, 2)                       # the thread: 10
+        kernel.event("notify", VM, 10, 1, 1, FILES, step=100)             # vm: 100, and 30 behind it
+        kernel.event("switch", VM, 10, VM, FILES, 2, step=30)
+        kernel.event("sys_enter", FILES, 10, 30, 0, 0, step=200)          # the driver: 200, and 40
+        if waits:
+            kernel.event("switch", FILES, 10, FILES, 0, 2, step=40)
+            kernel.event("irq", 0, 0, 8, FILES, step=5000)                # nobody: 5000
+            kernel.event("switch", 0, 0, 0, FILES, 2, step=60)            # and 60
+        else:
+            kernel.event("irq", FILES, 10, 8, 0, step=40)
+        kernel.event("notify", FILES, 10, 1, 1, VM, step=300)             # the driver: 300, and 20
+        kernel.event("switch", FILES, 10, FILES, VM, 2, step=20)
+        kernel.event("fault_done", VM, 10, addr, 0, reply, step=70)       # vm: 70
+        kernel.event("switch", VM, 10, VM, APP, 2, step=15)
+        kernel.event("fault", APP, 11, addr, 0, ABI.enums["ENTRY"]["TOKEN"], step=25)  # again: vm 15, the thread 25
+        kernel.event("switch", APP, 11, APP, VM, 2, step=10)
+        kernel.event("sys_enter", VM, 11, 2, 16, 3, step=90)              # vm: 90
+        kernel.event("map", VM, 11, addr, 9 << 32 | 0x80123, 7, step=33)  # the mapping: 33, and 11
+        kernel.event("fault_done", VM, 11, addr, 0, reply + (1 << 32), step=11)
+        kernel.event("switch", VM, 11, VM, APP, 2)
+
+    def test_a_page_from_a_disk(self):
+        kernel = self.named()
+        self.major_fault(kernel, 0x5000)
+        kernel.fault(20, 0x9000)
+        status, text = self.summary(kernel)
+        self.assertEqual(status, 0, text)
+        for pattern in ("Pages from a disk: 1 faults", r"asks +the thread +1 +10 ", r"asks +vm +1 +130 ", r"asks +files +1 +240 ",
+                        r"waits +\(the device\) +1 +5,060 ", r"answers +files +1 +320 ", r"answers +vm +1 +70 ",
+                        r"maps +vm +1 +105 ", r"maps +the thread +1 +35 ", r"maps +kernel: map, resume +1 +44 ",
+                        "flow 10 and then 11, 6,014 instructions"):
+            self.assertRegex(text, pattern)
+
+    def test_a_disk_that_answers_at_once(self):
+        kernel = self.named()
+        self.major_fault(kernel, 0x5000, waits=False)
+        status, text = self.summary(kernel)
+        self.assertEqual(status, 0, text)
+        self.assertRegex(text, r"asks +files +1 +240 ")
+        self.assertRegex(text, r"answers +files +1 +320 ")
+        self.assertNotIn("the device", text)
+
+    def test_a_minor_fault_on_a_token_is_none(self):
+        kernel = self.named()
+        kernel.fault(10, 0x5000, old=ABI.enums["ENTRY"]["TOKEN"])
+        kernel.fault(11, 0x5000, old=ABI.enums["ENTRY"]["TOKEN"])
+        status, text = self.summary(kernel)
+        self.assertEqual(status, 0, text)
+        self.assertNotIn("Pages from a disk", text)
+
     def test_a_parked_fault_is_paired_by_its_reply_word(self):
         kernel = self.named()
         kernel.fault(10, 0x1000, server_flow=99)

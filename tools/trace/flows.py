@@ -10,6 +10,7 @@ A fault that is never answered ends when its thread does (`object_free`): killed
 from collections import Counter, defaultdict
 
 from decode import THREAD_MASK, Names
+from major import Majors
 
 ENTRY_MASK = 0xff
 
@@ -46,6 +47,7 @@ class Analysis:
     def __init__(self, abi):
         self.abi = abi
         self.names = Names(abi)
+        self.majors = Majors(abi, self.names)
         self.counts = Counter()
         self.read = 0
         self.open = {}          # thread -> Fault not answered yet
@@ -66,6 +68,7 @@ class Analysis:
     def feed(self, event):
         self.read += 1
         self.counts[event[1]] += 1
+        self.majors.feed(event)
         fault = self.flows.get(event[4])
         if fault:
             self.step(fault, event)
@@ -158,6 +161,7 @@ class Analysis:
         for fault in list(self.flows.values()):
             if fault.done:
                 self.close(fault)
+        self.majors.finish()
         return self
 
 

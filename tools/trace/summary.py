@@ -79,6 +79,17 @@ def show_stages(analysis):
         print(f"  and {len(rows) - TOP} rarer stages")
 
 
+def show_majors(analysis):
+    rows, example = analysis.majors.table()
+    if not rows:
+        return
+    table(f"Pages from a disk: {len(analysis.majors.done):,} faults, by phase and by who ran (tools/trace/major.py)",
+          ["phase", "who ran", "faults", "mean", "least", "most"], [list(row) for row in rows])
+    flows, total, stages = example
+    print(f"  a typical one, flow {' and then '.join(str(flow) for flow in flows)}, {total:,} instructions: "
+          + " -> ".join(f"{name} {spent:,}" for _, name, spent in stages))
+
+
 def check(analysis, counters):
     """The promises of a trace: nothing missing, every fault closed."""
     problems = []
@@ -141,6 +152,7 @@ def main(argv):
     show_messages(analysis)
     show_faults(analysis)
     show_stages(analysis)
+    show_majors(analysis)
     problems = check(analysis, trace.counters)
     print()
     for problem in problems:

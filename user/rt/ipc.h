@@ -84,12 +84,17 @@ RT_INLINE err_t ipc_recv(cptr_t endpoint, u64 flags, u64 deadline, struct reques
 	return err;
 }
 
-/* Set bits of a notification. */
+/* Set bits of a notification, in the course of work for a flow (0: that at hand). */
+RT_INLINE err_t ipc_notify_flow(cptr_t notification, u64 bits, u64 flow)
+{
+	u64 r[10] = { notification, bits, flow };
+
+	return arch_syscall(NR_NOTIFY, 3, r);
+}
+
 RT_INLINE err_t ipc_notify(cptr_t notification, u64 bits)
 {
-	u64 r[10] = { notification, bits };
-
-	return arch_syscall(NR_NOTIFY, 2, r);
+	return ipc_notify_flow(notification, bits, 0);
 }
 
 /* Wait for bits of a notification and take them. flags: IPC_POLL, IPC_DEADLINE. */

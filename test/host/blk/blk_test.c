@@ -76,6 +76,12 @@ err_t ipc_notify(cptr_t notification, u64 bits)
 	return 0;
 }
 
+err_t ipc_notify_flow(cptr_t notification, u64 bits, u64 flow)
+{
+	(void)flow;
+	return ipc_notify(notification, bits);
+}
+
 static void killed(void)
 {
 	longjmp(dead, 1);

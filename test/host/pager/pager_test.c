@@ -253,6 +253,12 @@ err_t ipc_notify(cptr_t notification, u64 bits)
 	return 0;
 }
 
+err_t ipc_notify_flow(cptr_t notification, u64 bits, u64 flow)
+{
+	(void)flow;
+	return ipc_notify(notification, bits);
+}
+
 // Two servers of a manifest, a ring of one page between them.
 static void test_channel(void)
 {

@@ -308,6 +308,12 @@ err_t ipc_notify(cptr_t notification, u64 bits)
 	return 0;
 }
 
+err_t ipc_notify_flow(cptr_t notification, u64 bits, u64 flow)
+{
+	(void)flow;
+	return ipc_notify(notification, bits);
+}
+
 err_t ipc_reply(cptr_t endpoint, const struct request *rq)
 {
 	EXPECT(endpoint == SLOT_SELF_ENDPOINT && rq->reply);

@@ -4,15 +4,11 @@
 
 #include "bench.h"
 
-// Per-frame arrays of servers beside struct page: vm and files keep none (docs/bench.md says how that is checked).
-#define SERVER_BYTES 0
-
 void rows_system(u64 started)
 {
 	u64 free_frames = system_stat(SYSSTAT_FREE), frames = system_stat(SYSSTAT_FRAMES);
 
 	row_print("boot_to_shell", started);
 	printf("bench: ram_used_kib %lu KiB\n", (frames - free_frames) * (PAGE_SIZE / KIB));
-	printf("bench: page_state_bytes %lu bytes\n", system_stat(SYSSTAT_PAGE_BYTES) + SERVER_BYTES);
 	fflush(stdout);
 }

@@ -39,7 +39,7 @@ void unit_start(struct disks *d, struct unit *u)
 		io_finish(d, io, -ERR_IO);
 	if (u->condition != UNIT_READY)
 		return;
-	while ((slot = queue_slot(&u->queue)) >= 0 && (io = io_pop(d, &u->queued)))
+	while (u->queued.head && (slot = queue_slot(&u->queue)) >= 0 && (io = io_pop(d, &u->queued)))
 		io_send(d, u, io, (u32)slot);
 	if (queue_publish(&u->queue))
 		port_write(u->number, REG_QUEUE_NOTIFY, 0);

@@ -340,7 +340,7 @@ static bool window_cached(void)
 			continue;
 		whole = false;
 		if (!(word & SWAPSLOT_BUSY) && rc.pending_count < PENDING / 2)
-			swapin_request(slot, rc.area_rq.flow, true);
+			swapin_request(slot, rc.area_rq.flow, true, false);
 	}
 	return whole;
 }

@@ -88,7 +88,7 @@ struct pending {
 	u64 flow;
 	u32 slot;
 	bool quiet; // swapoff's: nobody is told
-	bool alone; // nothing is read along with it: that has failed
+	bool alone; // nothing is read along with it: that has failed, or nobody will want it
 };
 
 // Pages that wait in memory until there are CLUSTER consecutive slots, or no more come.
@@ -218,7 +218,7 @@ void transfer_end(struct transfer *t);
 void transfers_done(void);
 
 // swapin.c
-void swapin_request(u32 slot, u64 flow, bool quiet);
+void swapin_request(u32 slot, u64 flow, bool quiet, bool alone);
 bool swapin_waiting(void);
 void swapin_run(void);
 void swapin_done(struct transfer *t, err_t err);

@@ -193,7 +193,7 @@ static void vm_requests(void)
 	while (channel_take(&rc.vm, (u64 *)&request)) {
 		switch (request.what) {
 		case SWAPREQ_PAGE:
-			swapin_request((u32)request.slot, request.flow, false);
+			swapin_request((u32)request.slot, request.flow, false, request.arg & 1);
 			break;
 		case SWAPREQ_FRAMES:
 			work_frames(request.arg, request.flow);

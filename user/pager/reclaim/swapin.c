@@ -104,6 +104,8 @@ static bool answered(const struct pending *p)
 // The read that brings the slot already, if there is one.
 static bool joined(const struct pending *p)
 {
+	if (!(slot_word(p->slot) & SWAPSLOT_BUSY))
+		return false;
 	for (u32 i = 0; i < TRANSFERS; i++) {
 		struct transfer *t = &rc.transfer[i];
 
@@ -153,12 +155,12 @@ void swapin_run(void)
 	}
 }
 
-void swapin_request(u32 slot, u64 flow, bool quiet)
+void swapin_request(u32 slot, u64 flow, bool quiet, bool alone)
 {
 	if (!slot || slot >= rc.share->slots)
 		answer(SWAPANS_PAGE, slot, -ERR_IO, flow);
 	else
-		pending_put(slot, flow, quiet, false);
+		pending_put(slot, flow, quiet, alone);
 }
 
 // ---- pages that have come

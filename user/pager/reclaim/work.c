@@ -85,9 +85,14 @@ static void rescan_on(void)
 
 // ---- what is wanted
 
+static bool asked(void)
+{
+	return rc.need || rc.shrink || swapin_waiting() || rc.background;
+}
+
 static bool wanted(u64 room)
 {
-	return rc.need || rc.shrink || swapin_waiting() || (rc.background && room < rc.high);
+	return asked() && (rc.need || rc.shrink || swapin_waiting() || room < rc.high);
 }
 
 static u64 listed(void)
@@ -197,8 +202,8 @@ void work_quantum(void)
 			give_up();
 		return;
 	}
-	rc.flow = rc.need ? rc.need_flow : 0;
-	room = pool_room();
+	rc.flow = rc.need ? rc.need_flow : swapin_waiting() ? rc.pending[rc.pending_first].flow : 0;
+	room = asked() ? pool_room() : 0; /* a system call: not for each page that comes in */
 	satisfied(room);
 	if (wanted(room) && !(rc.shrink && !rc.need && rc.shrunk >= rc.shrink)) {
 		news_take();

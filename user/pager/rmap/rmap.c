@@ -43,6 +43,7 @@ static void node_forget(struct rmap *r, u16 i)
 {
 	if (!node_known(&r->node[i]))
 		return;
+	r->sole = 0;
 	tree_remove(r, i);
 	r->node[i].kind = VMA_FREE;
 	r->stats[RMAPSTAT_VMAS]--;
@@ -58,6 +59,7 @@ static void node_learn(struct rmap *r, u16 i, const struct vma *v)
 	n->start = v->start;
 	n->first = v->pgoff;
 	n->last = v->pgoff + (v->end - v->start) - 1;
+	r->sole = 0;
 	tree_insert(r, i);
 	r->stats[RMAPSTAT_VMAS]++;
 }
@@ -135,13 +137,50 @@ static void collect(struct tree_found *found, u16 i)
 	c->count++;
 }
 
+struct counter {
+	struct tree_found found;
+	u32 count;
+	u16 last;
+};
+
+static void count(struct tree_found *found, u16 i)
+{
+	struct counter *c = container_of(found, struct counter, found);
+
+	c->count++;
+	c->last = i;
+}
+
+// Most memory is private to one process, in few large ranges, and reclaim asks for one page after the other: when a page
+// is in one record that meets no other, then its neighbours are found there without a search.
+static void sole_find(struct rmap *r, u64 mapping, u64 index)
+{
+	struct counter c = { .found.each = count };
+
+	tree_find(r, mapping, index, index, &c.found);
+	if (c.count != 1)
+		return;
+	c.count = 0;
+	tree_find(r, mapping, r->node[c.last].first, r->node[c.last].last, &c.found);
+	if (c.count == 1)
+		r->sole = c.last;
+}
+
 u32 rmap_places(struct rmap *r, u64 word0, u64 word1, u32 skip, struct place *list, u32 most)
 {
 	struct collector c = {
 		.found.each = collect, .r = r, .list = list, .index = word1, .skip = skip, .most = most
 	};
+	u64 mapping = word0 & ((1ul << SWAP_WORD_SHIFT) - 1);
 
-	tree_find(r, word0 & ((1ul << SWAP_WORD_SHIFT) - 1), word1, &c.found);
+	if (!r->sole || !tree_contains(r, r->sole, mapping, word1)) {
+		r->sole = 0;
+		sole_find(r, mapping, word1);
+	}
+	if (r->sole)
+		collect(&c.found, r->sole);
+	else
+		tree_find(r, mapping, word1, word1, &c.found);
 	r->stats[RMAPSTAT_QUERIES]++;
 	r->stats[RMAPSTAT_PLACES] += c.count < most ? c.count : most;
 	r->stats[RMAPSTAT_FULL] += c.count > most;

@@ -42,6 +42,7 @@ struct rmap {
 	struct rmap_share *share;
 	struct rmap_node *node; // RMAP_VMAS; memory comes with rmap_memory
 	u16 root;
+	u16 sole; // a known record that meets no other: all pages in it are nowhere else. The last answer's, 0: none
 	u64 stats[RMAPSTAT_NODE_BYTES + 1];
 	// Are these bytes of nodes usable? With `make` they become so, zeroed, if there is memory.
 	bool (*memory)(void *from, u64 bytes, bool make);

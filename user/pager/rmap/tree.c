@@ -168,23 +168,30 @@ void tree_remove(struct rmap *r, u16 i)
 	r->root = removed(r, r->root, i);
 }
 
-static void visit(const struct rmap *r, u16 top, u64 mapping, u64 index, struct tree_found *found)
+static void visit(const struct rmap *r, u16 top, u64 mapping, u64 from, u64 to, struct tree_found *found)
 {
 	const struct rmap_node *n = &r->node[top];
 
-	if (!top || below(max_mapping(n), n->max, mapping, index))
+	if (!top || below(max_mapping(n), n->max, mapping, from))
 		return;
-	visit(r, n->left, mapping, index, found);
-	if (below(mapping, index, mapping_of(n), n->first))
+	visit(r, n->left, mapping, from, to, found);
+	if (below(mapping, to, mapping_of(n), n->first))
 		return;
-	if (mapping_of(n) == mapping && index <= n->last)
+	if (mapping_of(n) == mapping && from <= n->last)
 		found->each(found, top);
-	visit(r, n->right, mapping, index, found);
+	visit(r, n->right, mapping, from, to, found);
 }
 
-void tree_find(const struct rmap *r, u64 mapping, u64 index, struct tree_found *found)
+void tree_find(const struct rmap *r, u64 mapping, u64 from, u64 to, struct tree_found *found)
 {
-	visit(r, r->root, mapping, index, found);
+	visit(r, r->root, mapping, from, to, found);
+}
+
+bool tree_contains(const struct rmap *r, u16 i, u64 mapping, u64 index)
+{
+	const struct rmap_node *n = &r->node[i];
+
+	return mapping_of(n) == mapping && index >= n->first && index <= n->last;
 }
 
 struct checked {

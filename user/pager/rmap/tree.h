@@ -10,6 +10,7 @@ struct tree_found {
 
 void tree_insert(struct rmap *r, u16 i); // its fields are set
 void tree_remove(struct rmap *r, u16 i); // it is in the tree
-// All nodes that contain {mapping, index}, in order.
-void tree_find(const struct rmap *r, u64 mapping, u64 index, struct tree_found *found);
+// All nodes that contain one of {mapping, from} to {mapping, to}, in order.
+void tree_find(const struct rmap *r, u64 mapping, u64 from, u64 to, struct tree_found *found);
+bool tree_contains(const struct rmap *r, u16 i, u64 mapping, u64 index);
 u64 tree_check(const struct rmap *r, u64 nodes);

@@ -148,7 +148,7 @@ static enum fault_plan shared_fault(struct proc *p, const struct vma *v, u64 pag
 	if (!err)
 		err = f->access == ACCESS_WRITE && !shared_write(v, page, frame) ? -ERR_BUSY : shared_map(p, v, page);
 	if (err == -ERR_AGAIN)
-		return wait_page(p, f, page_missing) ? FAULT_PARKED : FAULT_RETRY;
+		return wait_page(p, f, page_missing, v->flags & VMA_RANDOM) ? FAULT_PARKED : FAULT_RETRY;
 	if (err)
 		return err == -ERR_NOMEM ? memory_need(p, f, 1) : FAULT_RETRY;
 	(void)fault_map(map, v, page, v->prot | MAP_IF_SAME, frame);

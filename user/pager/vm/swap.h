@@ -54,7 +54,8 @@ void unuse_begin(void);
 void unuse_go_on(void); // one quantum
 
 // The fault is parked, and answered when reclaim has brought the page. false: its ring is full; try again.
-bool wait_page(struct proc *p, const struct fault *f, u64 slot) must_check;
+// alone: nothing is read ahead with it.
+bool wait_page(struct proc *p, const struct fault *f, u64 slot, bool alone) must_check;
 // The same until there are frames. false: there is nobody to wait for.
 bool wait_memory(struct proc *p, const struct fault *f, u32 want) must_check;
 // A call that is done again from the start when there are frames, or the page of a slot. false: it cannot wait.

@@ -69,11 +69,11 @@ static void enlist(struct proc *p, const struct wait *wait)
 	newest = slot;
 }
 
-bool wait_page(struct proc *p, const struct fault *f, u64 slot)
+bool wait_page(struct proc *p, const struct fault *f, u64 slot, bool alone)
 {
 	struct wait wait = { .reply = f->reply, .flow = f->flow, .addr = f->addr, .slot = (u32)slot };
 
-	if (!ask(f->flow, SWAPREQ_PAGE, slot, 0))
+	if (!ask(f->flow, SWAPREQ_PAGE, slot, alone))
 		return false;
 	stats[VMSTAT_SWAP_MAJOR]++;
 	enlist(p, &wait);

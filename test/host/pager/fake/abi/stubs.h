@@ -15,3 +15,4 @@ err_t ipc_reply(cptr_t endpoint, const struct request *rq);
 err_t ipc_reply_recv(cptr_t endpoint, struct request *rq);
 err_t ipc_recv(cptr_t endpoint, u64 flags, u64 deadline, struct request *rq);
 err_t ipc_notify(cptr_t notification, u64 bits);
+err_t ipc_notify_flow(cptr_t notification, u64 bits, u64 flow);

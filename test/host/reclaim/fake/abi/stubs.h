@@ -19,6 +19,7 @@ err_t ipc_reply(cptr_t endpoint, const struct request *rq);
 err_t ipc_reply_recv(cptr_t endpoint, struct request *rq);
 err_t ipc_recv(cptr_t endpoint, u64 flags, u64 deadline, struct request *rq);
 err_t ipc_notify(cptr_t notification, u64 bits);
+err_t ipc_notify_flow(cptr_t notification, u64 bits, u64 flow);
 err_t sys_pool_ctl(cptr_t pool, u64 op, u64 a, u64 b, u64 c, u64 *r0, u64 *r1, u64 *r2, u64 *r3);
 err_t sys_frame_alloc(cptr_t pool, u64 order, u64 count, u64 flags, u64 *done, u64 *first);
 err_t sys_frame_free(cptr_t pool, u64 count, u64 frame, u64 flags, u64 *done);

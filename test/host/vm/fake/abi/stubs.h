@@ -37,6 +37,7 @@ err_t ipc_reply_recv(cptr_t endpoint, struct request *rq);
 err_t ipc_recv(cptr_t endpoint, u64 flags, u64 deadline, struct request *rq);
 err_t ipc_call(cptr_t endpoint, struct request *rq);
 err_t ipc_notify(cptr_t notification, u64 bits);
+err_t ipc_notify_flow(cptr_t notification, u64 bits, u64 flow);
 
 err_t sys_thread_ctl(cptr_t thread, u64 op, u64 a, u64 b, u64 c, u64 d, u64 *r0, u64 *r1, u64 *r2, u64 *r3);
 err_t sys_thread_regs(cptr_t thread, u64 op, u64 from);
