@@ -33,5 +33,6 @@ void channel_flush(struct channel *ch)
 	if (ch->told)
 		return;
 	ch->told = true;
-	(void)ipc_notify_flow(ch->notify, ch->out_bits, ch->flow); // fails only when the peer is gone, and then nobody reads the rings
+	(void)ipc_notify_flow(ch->notify, ch->out_bits,
+			      ch->flow); // fails only when the peer is gone, and then nobody reads the rings
 }

@@ -5,9 +5,9 @@
 
 #include "work.h"
 
-#define AREA   4096 // pages
-#define FIRST  2048 // pages that go before those that are measured
-#define OUT    1536 // pages of a row
+#define AREA  4096 // pages
+#define FIRST 2048 // pages that go before those that are measured
+#define OUT   1536 // pages of a row
 
 static char *area;
 

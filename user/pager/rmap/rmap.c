@@ -151,8 +151,8 @@ static void count(struct tree_found *found, u16 i)
 	c->last = i;
 }
 
-// Most memory is private to one process, in few large ranges, and reclaim asks for one page after the other: when a page
-// is in one record that meets no other, then its neighbours are found there without a search.
+// Most memory is private to one process, in few large ranges, and reclaim asks for one page after the other: when a
+// page is in one record that meets no other, then its neighbours are found there without a search.
 static void sole_find(struct rmap *r, u64 mapping, u64 index)
 {
 	struct counter c = { .found.each = count };
