@@ -48,18 +48,20 @@ static void frame_count(struct memory *m, const struct frame *f, bool archive, u
 		m->anon++;
 }
 
-// A frame that is mapped, on one of reclaim's lists.
+// A mapped page of user memory. What reclaim has not looked at yet will be put on the inactive list.
 static void list_count(struct memory *m, u64 on, bool archive)
 {
-	u64 *active = archive ? &m->active_file : &m->active_anon;
-	u64 *inactive = archive ? &m->inactive_file : &m->inactive_anon;
-
-	*active += on == LRU_ACTIVE;
-	*inactive += on == LRU_INACTIVE;
+	if (archive) {
+		m->active_file += on == LRU_ACTIVE;
+		m->inactive_file += on == LRU_INACTIVE;
+	} else {
+		m->active_anon += on == LRU_ACTIVE;
+		m->inactive_anon += on == LRU_INACTIVE || on == LRU_NONE;
+	}
 }
 
-// Which lists the frames of a zone are on. Of new frames reclaim does not know what they became: spare ones and those
-// of kernel objects, which nobody maps, stay on a list until it looks at them.
+// Which lists the frames of a zone are on. Spare frames and those of kernel objects may be on one too, until reclaim
+// looks at them: nobody maps them.
 static void lists_read(struct memory *m, const struct frame *table, u64 start, u64 end)
 {
 	u64 list[RECLAIM_LISTS / 16], archive = glass_vm(VMSTAT_ARCHIVE_PFN), pages = glass_vm(VMSTAT_ARCHIVE);
@@ -69,10 +71,11 @@ static void lists_read(struct memory *m, const struct frame *table, u64 start, u
 				  &list[6], &list[7]))
 			return;
 		for (u64 i = 0; i < RECLAIM_LISTS && pfn + i < end; i++) {
+			struct frame f = glass_frame(&table[pfn + i]);
 			u64 on = list[i / 16] >> i % 16 * 4 & 15;
 
 			m->writing += on == LRU_WRITING;
-			if (table[pfn + i].mapcount)
+			if (f.state == OWNED && f.mapcount && f.pool == table[archive].pool)
 				list_count(m, on, pfn + i - archive < pages);
 		}
 	}
