@@ -4,7 +4,11 @@
 local MIB = 1024 * 1024
 local SIZE = tonumber(arg[1]) or 32
 local ROUNDS = tonumber(arg[2]) or 3
-local NODES = 5000 * SIZE
+local NODES = 4600 * SIZE
+
+-- The texts are longer than 40 bytes. Shorter strings Lua keeps one of each: to make one it looks at others of the same hash, older
+-- ones anywhere in the heap, each of which would be a disk read in a heap that is in swap.
+local LONG = ("-"):rep(30)
 
 -- By default Lua lets garbage grow to the size of what lives, which would be 64 MiB here. Who builds once has no garbage:
 -- then collections are rare, since each goes through all of a heap that may be in swap.
@@ -14,7 +18,7 @@ local function build()
 	local head
 	local pad = {}
 	for i = 0, 31 do
-		pad[i] = ("x"):rep(i)
+		pad[i] = LONG .. ("x"):rep(i)
 	end
 	for i = 1, NODES do
 		head = { next = head, value = i, text = ("node %d %s"):format(i, pad[i % 32]) }
@@ -37,7 +41,7 @@ end
 local function expected()
 	local length = 0
 	for i = 1, NODES do
-		length = length + #tostring(i) + 6 + i % 32
+		length = length + #tostring(i) + 6 + #LONG + i % 32
 	end
 	return NODES, NODES * (NODES + 1) // 2, length
 end

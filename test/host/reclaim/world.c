@@ -23,7 +23,7 @@ _Alignas(PAGE_SIZE) char segment[1 << 17];
 static u64 segment_pages = 8;
 static u8 header[DISKS][PAGE_SIZE];
 
-static _Alignas(PAGE_SIZE) u64 ring_vm[2][4096], ring_disk[2][4096], page_rmap[512];
+static _Alignas(PAGE_SIZE) u64 ring_vm[2][4096], ring_disk[2][4096], page_rmap[512], page_batch[512];
 static struct channel driver; // the disk's end
 static struct block_request at_disk[TRANSFERS];
 static u32 at_disk_count;
@@ -367,46 +367,53 @@ const struct server_info *world_info(void)
 				     .notify = SLOT_RING0 + 1,
 				     .out_bits = 1ul << 41,
 				     .in_bits = 1ul << 33 };
-	r[2] = (struct server_ring){ .peer = "rmap", .in = (u64)page_rmap, .pages = 1 };
+	r[2] = (struct server_ring){ .peer = "rmap", .out = (u64)page_batch, .in = (u64)page_rmap, .pages = 1 };
 	return &info;
 }
 
 // ---- the reverse map
 
+#define CANDIDATES (PROCS * PAGES + 2)
+
+// All places of a frame, or nearly so. Returns how many there are.
+static u64 places_of(u64 frame, u64 *list)
+{
+	u64 n = 0;
+
+	for (u32 p = 0; p < PROCS; p++)
+		for (u32 page = 0; page < PAGES; page++)
+			if (pte[p][page].kind == PRESENT && pte[p][page].what == (u32)frame) {
+				list[2 * n] = 1000 + p;
+				list[2 * n++ + 1] = (u64)page << PAGE_SHIFT;
+			}
+	if (!lie_rate || rnd(lie_rate))
+		return n;
+	switch (rnd(4)) {
+	case 0:
+		return n - (n != 0);
+	case 1:
+		memcpy(&list[2 * n], list, 16);
+		return n + 1;
+	case 2:
+		list[1] += PAGE_SIZE;
+		return n;
+	default:
+		list[0] = rnd(2000);
+		return n;
+	}
+}
+
 err_t rmap_places_flow(cptr_t ep, u64 flow, u64 frame, u64 from, u64 *count, u64 *aspace0, u64 *va0, u64 *aspace1,
 		       u64 *va1, u64 *aspace2, u64 *va2)
 {
-	u64 list[2 * (PROCS * PAGES + 2)] = { 0 }, n = 0;
-	u32 pfn = (u32)frame;
+	u64 list[2 * CANDIDATES] = { 0 };
 
 	EXPECT(ep == PEER_RMAP && !from);
 	(void)flow;
 	if (!lookup(frame))
 		return -ERR_STALE;
-	for (u32 p = 0; p < PROCS; p++)
-		for (u32 page = 0; page < PAGES; page++)
-			if (pte[p][page].kind == PRESENT && pte[p][page].what == pfn) {
-				list[2 * n] = 1000 + p;
-				list[2 * n++ + 1] = (u64)page << PAGE_SHIFT;
-			}
-	if (lie_rate && !rnd(lie_rate)) {
-		switch (rnd(4)) {
-		case 0:
-			n -= n != 0;
-			break;
-		case 1:
-			memcpy(&list[2 * n], list, 16);
-			n++;
-			break;
-		case 2:
-			list[1] += PAGE_SIZE;
-			break;
-		default:
-			list[0] = rnd(2000);
-		}
-	}
-	*count = n;
-	for (u64 i = 0; n > 3 && i < 2 * n; i++)
+	*count = places_of(frame, list);
+	for (u64 i = 0; *count > 3 && i < 2 * *count; i++)
 		page_rmap[i] = list[i];
 	*aspace0 = list[0];
 	*va0 = list[1];
@@ -414,6 +421,21 @@ err_t rmap_places_flow(cptr_t ep, u64 flow, u64 frame, u64 from, u64 *count, u64
 	*va1 = list[3];
 	*aspace2 = list[4];
 	*va2 = list[5];
+	return 0;
+}
+
+err_t rmap_batch_flow(cptr_t ep, u64 flow, u64 n)
+{
+	struct rmap_answer *answers = (struct rmap_answer *)((char *)page_rmap + RMAP_ANSWERS);
+
+	EXPECT(ep == PEER_RMAP && n && n <= RMAP_BATCH);
+	(void)flow;
+	for (u64 i = 0; i < n; i++) {
+		u64 list[2 * CANDIDATES] = { 0 };
+
+		answers[i].count = lookup(page_batch[i]) ? places_of(page_batch[i], list) : 0;
+		memcpy(answers[i].place, list, sizeof(answers[i].place));
+	}
 	return 0;
 }
 

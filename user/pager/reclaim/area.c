@@ -3,6 +3,7 @@
  * swapon and swapoff. One at a time; the caller's request is parked until it is done.
  *
  *	FREE --swapon: header is being read--> OPENING --it is good--> ON --swapoff--> DRAINING --all back--> FREE
+ *	                                          |                     ^-- memory is out --+
  *	                                          +-- it is not, no memory --> FREE
  *
  * DRAINING goes window by window: read what is not cached, tell vm (unuse), which maps it where its tokens are; when vm
@@ -104,7 +105,7 @@ err_t memory_ready(void)
 	if (err)
 		return err;
 	if (!rc.state->user_pool) {
-		if (!stock_fill())
+		if (!stock_fill(1))
 			return -ERR_NOMEM;
 		rc.state->user_pool = frame_at(&rc.frames, (u32)rc.state->stock[0])->pool;
 	}
@@ -130,7 +131,7 @@ err_t area_open(struct request *rq, u64 unit, u64 priority)
 	if (i == AREAS)
 		return -ERR_NFILE;
 	err = memory_ready();
-	if (!err && !stock_fill())
+	if (!err && !stock_fill(1))
 		err = -ERR_NOMEM;
 	if (err)
 		return err;
@@ -256,14 +257,25 @@ static bool slot_filled(u32 slot)
 	return slot_word(slot) & SWAPSLOT_USED && slot_count(slot);
 }
 
-// Will everything that is out there find room?
-static bool fits(const struct area *a)
+// Slots whose page is nowhere but on the disk.
+static u64 only_there(const struct area *a)
 {
-	u64 room = pool_room(), out = 0;
+	u64 n = 0;
 
 	for (u32 slot = a->base; slot < a->base + a->pages; slot++)
-		out += slot_filled(slot) && !(slot_word(slot) & SWAPSLOT_FRAME);
-	return out + rc.min <= room + swap_free() - (a->usable - area_used(a));
+		n += slot_filled(slot) && !(slot_word(slot) & SWAPSLOT_FRAME);
+	return n;
+}
+
+// Will everything that is out there find room? In other areas a page that is also in memory needs none.
+static bool fits(const struct area *a)
+{
+	u64 room = pool_room();
+
+	for (const struct area *other = area_at(0); other < area_at(0) + AREAS; other++)
+		if (other != a && other->state == AREA_ON)
+			room += other->usable - only_there(other);
+	return only_there(a) + rc.min <= room;
 }
 
 err_t area_close(struct request *rq, u64 unit)
@@ -287,6 +299,20 @@ err_t area_close(struct request *rq, u64 unit)
 	rc.drain_end = 0;
 	rc.drain_told = false;
 	return PARKED;
+}
+
+bool area_drain_stop(void)
+{
+	struct area a = *area_at(rc.area_index);
+
+	if (a.state != AREA_DRAINING)
+		return false;
+	a.state = AREA_ON;
+	area_set(rc.area_index, &a);
+	rc.stats[RECLAIMSTAT_SWAP_TOTAL] += a.usable;
+	rc.drain_told = false;
+	area_answer(-ERR_NOMEM, 0, false);
+	return true;
 }
 
 static void drained(struct area *a)

@@ -5,6 +5,18 @@
 
 struct looked looked;
 
+// Frames whose places were asked for together, since a call costs more than an answer. Good for one quantum: after it
+// vm may have changed everything.
+static struct {
+	frame_t frame[RMAP_BATCH];
+	u32 n;
+} batch;
+
+void look_begin(void)
+{
+	batch.n = 0;
+}
+
 // A frame of the swap cache that nothing maps: EVICTING, or left behind by an unmap.
 static enum look look_cached(const struct frame_view *view, u32 slot)
 {
@@ -27,6 +39,47 @@ static s64 places_ask(u32 from)
 	for (u64 i = 0; i < 2 * n; i++)
 		list[i] = places[i];
 	return (s64)count;
+}
+
+// This frame and those that come after it on its list.
+static void batch_ask(void)
+{
+	batch.n = 0;
+	for (u32 pfn = looked.pfn; pfn && batch.n < RMAP_BATCH; pfn = lru_of(pfn)->prev) {
+		const struct frame_view *view = frame_at(&rc.frames, pfn);
+
+		if (view->state != FRAME_OWNED || !view->mapcount)
+			continue;
+		rc.batch[batch.n] = batch.frame[batch.n] = frame_reference(&rc.frames, pfn);
+		batch.n++;
+	}
+	if (batch.n && rmap_batch_flow(PEER_RMAP, rc.flow, batch.n))
+		batch.n = 0;
+}
+
+static const struct rmap_answer *batch_answer(void)
+{
+	for (u32 i = 0; i < batch.n; i++)
+		if (batch.frame[i] == looked.frame)
+			return (const struct rmap_answer *)((const char *)rc.places + RMAP_ANSWERS) + i;
+	return NULL;
+}
+
+// Places of the frame into the argument page, as places_ask does it.
+static s64 places_find(void)
+{
+	const struct rmap_answer *a = batch_answer();
+	u64 *list = server_argument();
+
+	if (!a) {
+		batch_ask();
+		a = batch_answer();
+	}
+	if (!a || a->count > sizeof(a->place) / sizeof(a->place[0]) / 2)
+		return places_ask(0);
+	for (u64 i = 0; i < 2 * a->count; i++)
+		list[i] = a->place[i];
+	return (s64)a->count;
 }
 
 // More candidates than one list holds: what the kernel keeps of each list is collected. Leaves it in the argument page.
@@ -58,7 +111,7 @@ static bool look_many(u64 total, u64 mapcount, u64 *marks)
 
 static enum look look_mapped(void)
 {
-	s64 count = places_ask(0);
+	s64 count = places_find();
 	u64 n = count < 0 ? 0 : count < RMAP_PLACES ? (u64)count : RMAP_PLACES, marks = 0, counts = 0, word0 = 0;
 	err_t err = sys_frame_mark(SLOT_CLIENT_POOL, looked.frame, MARK_AGE, n, 0, &marks, &counts, &word0,
 				   &looked.places);

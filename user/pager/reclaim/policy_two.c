@@ -4,7 +4,7 @@
  *
  *	new --> inactive (head) --old at the tail--> goes
  *	           |  young, first time: to the head, referenced;  young again: active
- *	           +<-- old at the tail of the active list, when the inactive one is the shorter; young: to the head
+ *	           +<-- tail of the active list, when the inactive one is the shorter: referenced
  *
  * The fault that brought a page in has set its A bit; so the first look at the tail finds it young in any case, and
  *only the second tells something.
@@ -23,24 +23,20 @@ static void keep(u32 pfn)
 	list_move(pfn, LRU_INACTIVE);
 }
 
-// The last of the active list has its turn.
+// The last of the active list has its turn. It is not looked at: what was used shows at the tail of the inactive list,
+// where one sign of use is enough to bring it back.
 static void refill(void)
 {
 	u32 pfn = rc.list[LRU_ACTIVE].last;
 
 	rc.stats[RECLAIMSTAT_PGREFILL]++;
-	switch (page_look(pfn)) {
-	case LOOK_GONE:
+	if (list_of(pfn) == LRU_NONE) {
 		list_remove(pfn);
-		break;
-	case LOOK_YOUNG:
-		list_move(pfn, LRU_ACTIVE);
-		break;
-	default:
-		lru_of(pfn)->referenced = 0;
-		list_move(pfn, LRU_INACTIVE);
-		rc.stats[RECLAIMSTAT_PGDEACTIVATE]++;
+		return;
 	}
+	list_move(pfn, LRU_INACTIVE);
+	lru_of(pfn)->referenced = 1;
+	rc.stats[RECLAIMSTAT_PGDEACTIVATE]++;
 }
 
 static void young(u32 pfn)
@@ -60,15 +56,14 @@ static void young(u32 pfn)
 static u32 next(u32 *budget)
 {
 	while (*budget) {
-		u32 pfn = rc.list[LRU_INACTIVE].last;
+		u32 pfn;
 
-		--*budget;
-		if (rc.list[LRU_INACTIVE].count < rc.list[LRU_ACTIVE].count) {
+		while (rc.list[LRU_INACTIVE].count < rc.list[LRU_ACTIVE].count)
 			refill();
-			continue;
-		}
+		pfn = rc.list[LRU_INACTIVE].last;
 		if (!pfn)
 			return 0;
+		--*budget;
 		switch (page_look(pfn)) {
 		case LOOK_GONE:
 			list_remove(pfn);

@@ -104,7 +104,8 @@ struct reclaim {
 	struct swap_slot *slot;
 	struct ring news, emptied;
 	struct channel vm, disk;
-	const u64 *places; // where rmap writes long lists
+	const u64 *places; // where rmap writes long lists, and answers to a batch
+	u64 *batch;        // where it reads which frames are asked for together
 	struct frames frames;
 	struct lru *lru; // indexed by frame number; NULL until the first swapon
 	struct lru_list list[LRU_STUCK + 1];
@@ -117,6 +118,12 @@ struct reclaim {
 	struct pending pending[PENDING];
 	u32 pending_first, pending_count;
 	u32 stocked; // of state->stock
+	struct {
+		u64 found; // what vm had counted at the last read
+		u64 told;  // answers since, each of which makes one fault that finds its page
+		u32 slot;  // of that read
+		u32 pages; // that it was given
+	} ahead;
 	struct cluster cluster;
 	u32 slots_used[AREAS];
 	u32 slots_next[AREAS]; // where the next free one is looked for
@@ -128,6 +135,7 @@ struct reclaim {
 	u64 shrink, shrunk; // frames that a program wants out, and that went
 	struct request shrink_rq;
 	u64 fruitless;  // frames looked at since the last one that went
+	bool news_left; // more of the ring is to be read before anybody knows what frames there are
 	u32 rescan;     // frame number that the reading of the frame table has come to, 0: not under way
 	u64 slots_read; // the same of the slot table after `emptied` overflowed
 	u64 low, high, min;
@@ -163,6 +171,7 @@ enum look {
 };
 // Harvests the A bits of all places. Fills page_looked.
 enum look page_look(u32 pfn);
+void look_begin(void); // a new quantum: what was asked of rmap before may not be true any more
 extern struct looked {
 	u32 pfn;
 	frame_t frame;
@@ -223,7 +232,7 @@ bool swapin_waiting(void);
 void swapin_run(void);
 void swapin_done(struct transfer *t, err_t err);
 void answer(u64 what, u64 slot, err_t status, u64 flow);
-bool stock_fill(void);   // there is at least one frame
+bool stock_fill(u32 n);  // there is at least one frame, and n if they can be had at once
 void stock_settle(void); // what is in hand at rest
 
 // swapout.c
@@ -243,6 +252,7 @@ err_t area_close(struct request *rq, u64 unit);
 void area_header_done(err_t err);
 void area_drain(void);               // goes on as far as it can
 void area_drained(u64 round);        // vm has done this round
+bool area_drain_stop(void);          // swapoff fails: memory is out. False: none is under way
 void area_request_drop_dead(void);   // callers that were killed
 err_t memory_ready(void) must_check; // lists, a frame in hand, watermarks
 

@@ -117,8 +117,10 @@ void slot_free(u32 slot)
 	assert(a && slot_word(slot) & SWAPSLOT_USED && !slot_count(slot));
 	/* What failed stays out of use. */
 	slot_set(slot, slot_word(slot) & SWAPSLOT_FAILED ? SWAPSLOT_HELD : 0);
-	if (slot_word(slot))
+	if (slot_word(slot)) {
 		a->usable--;
+		rc.stats[RECLAIMSTAT_SWAP_TOTAL] -= a->state == AREA_ON;
+	}
 	rc.slots_used[area_index(a)]--;
 	rc.stats[RECLAIMSTAT_SWAP_USED]--;
 }

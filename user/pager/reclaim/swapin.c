@@ -17,25 +17,26 @@ void answer(u64 what, u64 slot, err_t status, u64 flow)
 {
 	struct swap_answer record = { .flow = flow, .what = what, .slot = slot, .status = (u64)(s64)status };
 
+	rc.ahead.told += what == SWAPANS_PAGE && !status;
 	if (!channel_put(&rc.vm, (const u64 *)&record))
 		rc.stats[RECLAIMSTAT_ANSWERS_LOST]++; /* vm finds the overflow and retries everything */
 }
 
 // ---- frames in hand
 
-bool stock_fill(void)
+bool stock_fill(u32 n)
 {
 	u64 done = 0;
 
-	if (rc.stocked)
-		return true;
 	/* The device writes over them; what they held was this pool's. */
-	if (sys_frame_alloc(SLOT_CLIENT_POOL, 0, STOCK_BATCH, ALLOC_NOZERO | ALLOC_LAZY | ALLOC_MOVABLE, &done, NULL))
-		return false;
+	if (rc.stocked >= n ||
+	    sys_frame_alloc(SLOT_CLIENT_POOL, 0, STOCK_BATCH, ALLOC_NOZERO | ALLOC_LAZY | ALLOC_MOVABLE, &done, NULL))
+		return rc.stocked;
 	for (u64 i = 0; i < done; i++)
 		rc.state->stock[rc.stocked++] = server_argument()[i];
-	return done;
+	return rc.stocked;
 }
+_Static_assert(CLUSTER - 1 + STOCK_BATCH <= STOCK, "filled when a whole read is not there");
 
 static void frame_return(frame_t frame)
 {
@@ -94,6 +95,8 @@ static bool answered(const struct pending *p)
 	/* Count 0: the token was replaced meanwhile, as the fault will see. */
 	err_t err = word & SWAPSLOT_FRAME ? 0 : lost && slot_count(p->slot) ? -ERR_IO : -ERR_AGAIN;
 
+	if (p->quiet && slot_area(p->slot)->state != AREA_DRAINING)
+		return true; /* swapoff was called off */
 	if (slot_readable(p->slot) || (word & SWAPSLOT_BUSY && !(word & SWAPSLOT_FRAME)))
 		return false;
 	if (!p->quiet)
@@ -118,14 +121,35 @@ static bool joined(const struct pending *p)
 	return false;
 }
 
-// One read for the slot and its neighbours in the aligned block, as far as there are frames in hand.
-static void read_start(const struct pending *p, struct transfer *t)
+// How many slots a read brings: more the more of what came unasked was used since the last one. Who goes through memory
+// in order gets whole clusters soon; who jumps about gets what he asks for and pays for nothing else (the rule of
+// Linux, mm/swap_state.c, swapin_nr_pages).
+static u32 ahead_pages(u32 slot)
 {
-	u32 block = p->slot & ~(u32)(CLUSTER - 1), from = p->slot, end = p->slot + 1;
+	u64 found = rc.share->found, used = found - rc.ahead.found;
+	u32 pages = 1;
 
-	while (!p->alone && end < block + CLUSTER && end - from < rc.stocked && slot_readable(end))
+	used = used > rc.ahead.told ? used - rc.ahead.told : 0;
+	if (used || slot - rc.ahead.slot + 1 <= 2)
+		while (pages < used + 2 && pages < CLUSTER)
+			pages *= 2;
+	if (pages < rc.ahead.pages / 2)
+		pages = rc.ahead.pages / 2;
+	rc.ahead.found = found;
+	rc.ahead.told = 0;
+	rc.ahead.slot = slot;
+	rc.ahead.pages = pages;
+	return pages;
+}
+
+// One read for the slot and its neighbours in the aligned block, as far as there are frames in hand.
+static void read_start(const struct pending *p, struct transfer *t, u32 pages)
+{
+	u32 block = p->slot & ~(pages - 1), from = p->slot, end = p->slot + 1;
+
+	while (end < block + pages && end - from < rc.stocked && slot_readable(end))
 		end++;
-	while (!p->alone && from > block && end - from < rc.stocked && slot_readable(from - 1))
+	while (from > block && end - from < rc.stocked && slot_readable(from - 1))
 		from--;
 	t->slot = from;
 	t->n = end - from;
@@ -145,10 +169,10 @@ void swapin_run(void)
 		struct transfer *t;
 
 		if (!answered(&p) && !joined(&p)) {
-			if (!rc.transfers_free || !stock_fill())
+			if (!rc.transfers_free || !stock_fill(CLUSTER))
 				return;
 			t = transfer_new(BLOCK_READ, p.slot);
-			read_start(&p, t);
+			read_start(&p, t, p.alone ? 1 : p.quiet ? CLUSTER : ahead_pages(p.slot));
 		}
 		rc.pending_first = (rc.pending_first + 1) % PENDING;
 		rc.pending_count--;
@@ -200,7 +224,9 @@ void swapin_done(struct transfer *t, err_t err)
 		if (one)
 			frame_return(t->frame[i]);
 		if (err && t->n > 1) {
-			/* Which of them is bad shows when each is read alone. */
+			/* Which of them is bad shows when each is read alone. One that was given up meanwhile is not
+			 * read. */
+			(void)slot_settle(slot);
 			pending_put(slot, t->flow, !wanted, true);
 			continue;
 		}

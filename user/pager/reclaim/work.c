@@ -60,8 +60,12 @@ static void news_take(void)
 		rc.rescan = (u32)rc.frames.first;
 		rc.stats[RECLAIMSTAT_RESCANS]++;
 	}
-	for (u32 i = 0; i < NEWS_STEP && ring_take(&rc.news, &frame); i++)
-		frame_met(frame);
+	rc.news_left = true;
+	for (u32 i = 0; i < NEWS_STEP && rc.news_left; i++) {
+		rc.news_left = ring_take(&rc.news, &frame);
+		if (rc.news_left)
+			frame_met(frame);
+	}
 }
 
 // The ring has overflowed: who is who stands in the frame table.
@@ -108,10 +112,16 @@ static void shrink_answer(void)
 	rc.shrink = 0;
 }
 
+// There are frames that no list has yet.
+static bool unlisted(void)
+{
+	return rc.news_left || rc.rescan;
+}
+
 // The lists have been gone through in vain.
 static bool exhausted(void)
 {
-	if (rc.fruitless <= LOOKS * listed() || rc.transfers_free < TRANSFERS || rc.cluster.n || rc.rescan ||
+	if (rc.fruitless <= LOOKS * listed() || rc.transfers_free < TRANSFERS || rc.cluster.n || unlisted() ||
 	    rc.slots_read)
 		return false;
 	if (!rc.swept && !swap_free()) {
@@ -128,6 +138,8 @@ static void give_up(void)
 	rc.background = false;
 	rc.fruitless = 0;
 	rc.swept = false;
+	if (area_drain_stop())
+		return;
 	if (rc.shrink)
 		shrink_answer();
 	if (!rc.need && !swapin_waiting())
@@ -156,12 +168,19 @@ static void satisfied(u64 room)
 		rc.background = false;
 }
 
-// Frames leave as long as the disk takes them. False: there is nothing to do until it answers.
+static bool disk_takes(void)
+{
+	return rc.writes < WRITES_MAX && rc.transfers_free > CLUSTER;
+}
+
+// Frames leave as long as the disk takes them. False: there is nothing to do until it answers. Lists that were gone
+// through twice in vain look no better before that.
 static bool work_some(void)
 {
 	u32 budget = QUANTUM, went = 0;
 
-	while (budget && rc.writes < WRITES_MAX && rc.transfers_free > CLUSTER) {
+	look_begin();
+	while (budget && disk_takes()) {
 		u32 pfn = rc.policy->next(&budget);
 
 		if (!pfn)
@@ -171,7 +190,7 @@ static bool work_some(void)
 		else
 			rc.policy->keep(pfn);
 	}
-	return (went || !rc.writes) && rc.writes < WRITES_MAX && rc.transfers_free > CLUSTER;
+	return disk_takes() && (went || unlisted() || rc.fruitless <= 2 * listed() || rc.transfers_free == TRANSFERS);
 }
 
 static void work_again(void)

@@ -176,6 +176,7 @@ enum fault_plan swap_fault(struct proc *p, const struct vma *v, u64 page, const 
 	if (!frame)
 		return wait_page(p, f, slot, v->flags & VMA_RANDOM) ? FAULT_PARKED : FAULT_RETRY;
 	stats[VMSTAT_SWAP_MINOR]++;
+	swap.share->found++;
 	if (f->access != ACCESS_WRITE)
 		return map_read_only(v, page, slot, frame, map);
 	view = frame_of(&frame_table, frame);
