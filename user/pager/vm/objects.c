@@ -96,6 +96,8 @@ err_t object_make(struct proc *p, u32 kind, cptr_t table, u64 slot, u64 arg, u64
 		place = (u32)__builtin_ctzl(~taken);
 		err = sys_object_create(SLOT_CLIENT_POOL, vms->object[i].frame, place, kinds[kind].type, table, slot,
 					arg, id);
+		/* A pool takes its limit from the pool of all, which may have no room just now. */
+		memory_short |= err == -ERR_NOMEM;
 		if (err && err != -ERR_STALE)
 			return err;
 		if (!taken && spares[kind])
