@@ -12,8 +12,9 @@ struct aspace;
 
 // `tlb.gate`: everything that makes a fast path ineligible, in one word, compared with the priority of the thread to
 // run: bits 0-7 the best priority on the ready queue (0: none), higher bits rare conditions.
-#define GATE_TRACE (1ul << 8) // some trace group is on: the slow paths write events
-#define GATE_FENCE (1ul << 9) // this CPU's root register needs a fence with every write: only the slow path has it
+#define GATE_TRACE (1ul << 8)  // some trace group is on: the slow paths write events
+#define GATE_FENCE (1ul << 9)  // this CPU's root register needs a fence with every write: only the slow path has it
+#define GATE_SLICE (1ul << 10) // a time slice has ended: whoever runs next of those that wait, it is not who had it
 
 struct hart {
 	struct arch_hart arch; // first: some architectures find it by the hart's address alone

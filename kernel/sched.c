@@ -109,13 +109,19 @@ void sched_set_priority(struct thread *t, u8 priority)
 	}
 }
 
-// The time slice of the running thread is over: to the tail of its queue if others of its priority wait.
+// The time slice of the running thread is over: to the tail of its queue if others of its priority wait. If it is a
+// server's, which runs for some client, the client's is over: the answer does not hand the processor over to it, but
+// takes the slow path, where it queues up behind those that wait (sched_pick).
 void sched_preempt(void)
 {
 	struct hart *h = arch_hart();
 	struct thread *t = h->cur;
-	if (!t || t->state != THREAD_RUNNING || !h->ready[t->priority])
+	if (!t || t->state != THREAD_RUNNING)
 		return;
+	if (!h->ready[t->priority]) {
+		h->tlb.gate |= h->ready_map ? GATE_SLICE : 0;
+		return;
+	}
 	t->state = THREAD_READY;
 	ready_insert(h, t);
 }
@@ -228,6 +234,8 @@ static _Noreturn __attribute__((noinline)) void sched_choose(void)
 			break;
 		sched_idle(h, more);
 	}
+	if (unlikely(h->tlb.gate & GATE_SLICE) && (next->priority <= gate_best(h) || !h->ready_map))
+		h->tlb.gate &= ~GATE_SLICE;
 	if (next != h->cur)
 		sched_switch(h, next);
 	sched_load(h, next->aspace);

@@ -1,6 +1,6 @@
 # Small programs: one source each, plus what they share.
 APPS := cat cp echo false grep head kill kmalloc ls mkdir mv pwd rm seq sleep sort tee time touch true wc
-GLASSES := buddyinfo caps faults free maps page ps ptdump selfcheck slabinfo uptime vmallocinfo vtop
+GLASSES := buddyinfo caps faults free maps migrate page ps ptdump selfcheck slabinfo uptime vmallocinfo vtop
 MEMORIES := meminfo top vmstat zoneinfo
 SWAPS := swapoff swapon
 AUDITS := rmapaudit

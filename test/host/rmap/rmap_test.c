@@ -173,7 +173,7 @@ static u32 frame_some(void)
 
 static bool could_hold(const struct vma *v, u64 word0, u64 word1)
 {
-	return v->kind != VMA_FREE && v->check == vma_sum(v) &&
+	return v->kind != VMA_FREE && v->check == vma_sum(v) && !(v->flags & VMA_LOCKED) &&
 	       vma_word0(v) == (word0 & ((1ul << SWAP_WORD_SHIFT) - 1)) && word1 >= v->pgoff &&
 	       word1 < v->pgoff + (v->end - v->start);
 }
@@ -222,7 +222,7 @@ static void walk(u32 pfn)
 	for (u32 p = 0; p < PROCS_MAX; p++)
 		for (u64 page = 0; page < PAGES; page++)
 			if (pte[p][page] == pfn) {
-				EXPECT(listed(list, n, p, page));
+				EXPECT(listed(list, n, p, page) != !!(records[vma_at(p, page)].flags & VMA_LOCKED));
 				found++;
 			}
 	EXPECT(found == table[pfn].mapcount);
@@ -310,6 +310,18 @@ static void do_mremap(u32 p)
 	record_set(i, v);
 }
 
+// Its places are named no more, or again.
+static void do_mlock(u32 p)
+{
+	u32 i = vma_at(p, rnd(PAGES));
+	struct vma v = records[i];
+
+	if (!i)
+		return;
+	v.flags ^= VMA_LOCKED;
+	record_set(i, v);
+}
+
 static void do_exit(u32 p)
 {
 	unmap(p, 0, PAGES);
@@ -325,7 +337,10 @@ static void step(void)
 		alive[p] = true;
 		share.aspace[p] = 1000 + p;
 	}
-	switch (rnd(16)) {
+	switch (rnd(17)) {
+	case 16:
+		do_mlock(p);
+		break;
 	case 0 ... 1:
 		do_mmap(p);
 		break;

@@ -68,6 +68,7 @@ void fake_swap_recount(void);
 u64 fake_swap_check(void); // counts == tokens
 u64 fake_swap_used(void);  // slots that belong to somebody
 const char *fake_token_wrong(u64 token);
+struct fake_entry *fake_place(u64 aspace, u64 va, u32 pfn);
 
 u64 fake_check(void);      // violations of the kernel's own invariants and of vm's, each printed
 u64 fake_user_used(void);  // frames of the user pool, children's limits included

@@ -473,13 +473,39 @@ err_t sys_frame_free(cptr_t pool, u64 count, u64 frame, u64 flags, u64 *done)
 	return call_end(0);
 }
 
+err_t sys_frame_fill(cptr_t pool, u64 dst, u64 src)
+{
+	struct frame *to = frame_get(own_pool(pool), dst, FRAME_OWNED), *from = frame_any(own_pool(pool), src);
+
+	call_begin();
+	if (!to || !from)
+		return -ERR_STALE;
+	if (to->v->mapcount || to == from)
+		return -ERR_BUSY;
+	memcpy(content[pfn_of(to)], content[pfn_of(from)], PAGE_SIZE);
+	to->dirtyful = false;
+	return call_end(0);
+}
+
+// Places in the argument page that map the frame stay there.
+static u64 mark_age(const struct frame *f, u64 n)
+{
+	u64 kept = 0;
+
+	for (u64 i = 0; i < n; i++) {
+		if (!fake_place(fake_argument[2 * i], fake_argument[2 * i + 1], pfn_of(f)))
+			continue;
+		fake_argument[2 * kept] = fake_argument[2 * i];
+		fake_argument[2 * kept++ + 1] = fake_argument[2 * i + 1];
+	}
+	return kept;
+}
+
 err_t sys_frame_mark(cptr_t pool, u64 frame, u64 op, u64 a, u64 b, u64 *r0, u64 *r1, u64 *r2, u64 *r3)
 {
 	struct frame *f;
 
 	(void)r0;
-	(void)r2;
-	(void)r3;
 	call_begin();
 	f = frame_any(own_pool(pool), frame);
 	if (!f)
@@ -487,6 +513,15 @@ err_t sys_frame_mark(cptr_t pool, u64 frame, u64 op, u64 a, u64 b, u64 *r0, u64 
 	switch (op) {
 	case MARK_STAT:
 		*r1 = f->v->mapcount;
+		if (r2) {
+			*r1 |= (u64)f->v->pins << 32;
+			*r2 = f->v->word0;
+			*r3 = f->v->word1;
+		}
+		break;
+	case MARK_AGE:
+		*r1 = f->v->mapcount | (u64)f->v->pins << 32;
+		*r3 = mark_age(f, a);
 		break;
 	case MARK_WORDS:
 		if (f->v->state == FRAME_EVICTING)

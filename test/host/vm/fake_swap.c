@@ -120,6 +120,47 @@ static u32 places_find(u32 pfn, struct place *place)
 	return n;
 }
 
+// Now and then rmap is wrong: a place is missing, or one is named that is another page's.
+err_t rmap_few(cptr_t ep, u64 frame, u64 from, u64 *count, u64 *aspace0, u64 *va0, u64 *aspace1, u64 *va1, u64 *aspace2,
+	       u64 *va2)
+{
+	u64 *out[][2] = { { aspace0, va0 }, { aspace1, va1 }, { aspace2, va2 } };
+	static struct place place[64];
+	u32 pfn = (u32)frame, n;
+
+	call_begin();
+	check(ep == PEER_RMAP_CALL);
+	if (pfn >= FAKE_FRAMES || views[pfn].gen != frame >> 32)
+		return -ERR_STALE;
+	if (views[pfn].state != FRAME_OWNED || !views[pfn].word0)
+		return -ERR_NOENT;
+	n = places_find(pfn, place);
+	for (u32 i = 0; i < n; i++) /* rmap names no place that mlock keeps */
+		if (place[i].flags & VMA_LOCKED)
+			place[i--] = place[--n];
+	if (!rnd(10) && n)
+		n--;
+	*count = n > from ? n - from : 0;
+	for (u64 i = 0; i < 3 && from + i < n; i++) {
+		*out[i][0] = marks.aspace[place[from + i].slot];
+		*out[i][1] = ADDRESS_OF(place[from + i].page + !rnd(40));
+	}
+	return call_end(0);
+}
+
+// The entry of a place that the kernel is told, if it maps the frame.
+struct fake_entry *fake_place(u64 aspace, u64 va, u32 pfn)
+{
+	for (u32 slot = 0; slot < PROCS; slot++) {
+		struct aspace *as = marks.aspace[slot] == aspace ? own_as(proc_cap(slot, CAP_ASPACE)) : NULL;
+		struct fake_entry *e = as ? entry_used(as, PAGE_OF(va)) : NULL;
+
+		if (e && aspace)
+			return e->kind != ENTRY_TOKEN && e->pfn == pfn ? e : NULL;
+	}
+	return NULL;
+}
+
 // ---- page-out
 
 static bool is_swappable(u32 pfn)

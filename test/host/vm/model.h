@@ -75,6 +75,8 @@ void op_madvise(struct model *m);
 void op_mremap(struct model *m);
 void op_brk(struct model *m);
 void op_mlock(struct model *m);
+void op_migrate(struct model *m);
+extern u64 migrated;
 void op_fork(struct model *m);
 void op_end(struct model *m);
 void op_wait(struct model *m);

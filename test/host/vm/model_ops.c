@@ -241,6 +241,27 @@ void op_mremap(struct model *m)
 }
 
 // What is locked is in memory, and reclaim takes it from nobody (fake_swap.c).
+u64 migrated;
+
+// Any page of any process. What it holds is compared by whoever touches it next.
+void op_migrate(struct model *m)
+{
+	const struct model *of = &models[rnd(MODELS)];
+	u64 page = page_at((u32)rnd(AREA));
+	struct request rq = ask(m, OP_VM_MIGRATE, of->alive ? of->pid : 0x3fff0000, ADDRESS_OF(page) + rnd(PAGE_SIZE),
+				0, 0, 0, 0);
+	err_t err = serve(&rq);
+
+	if (err) {
+		check(!of->alive ? err == -ERR_SRCH || err == -ERR_NOSYS
+				 : err == -ERR_NOENT || err == -ERR_BUSY || err == -ERR_NOMEM || err == -ERR_BIG ||
+					   err == -ERR_NOSYS || err == -ERR_SRCH);
+		return;
+	}
+	migrated++;
+	check(rq.w[0] != rq.w[1]);
+}
+
 void op_mlock(struct model *m)
 {
 	u32 n = 1 + (u32)rnd(8), at = place(n);

@@ -34,8 +34,8 @@ static void op_attach(struct model *m)
 }
 
 static void (*const ops[])(struct model *) = {
-	op_mmap,  op_mmap,    op_munmap, op_mprotect, op_touch, op_touch,  op_touch,
-	op_touch, op_madvise, op_mremap, op_brk,      op_wait,  op_attach, op_mlock,
+	op_mmap,    op_mmap,   op_munmap, op_mprotect, op_touch,  op_touch, op_touch,   op_touch,
+	op_madvise, op_mremap, op_brk,    op_wait,     op_attach, op_mlock, op_migrate,
 };
 
 static void compare_records(const struct model *m)
@@ -563,6 +563,8 @@ int main(int argc, char **argv)
 	printf("vm: hostile requests ok\n");
 	reap_all();
 	check(!fake_check());
+	check(!info.rings || migrated > 100);
+	printf("vm: %lu pages moved\n", (unsigned long)migrated);
 	printf("vm: ok, seed %lu\n", (unsigned long)seed);
 	return 0;
 }

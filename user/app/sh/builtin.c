@@ -17,7 +17,8 @@ static const char help_text[] =
 	"  files         ls cat head wc grep cp mv rm mkdir touch tee        words        echo seq\n"
 	"  processes     ps kill sleep time sh                               a language   lua\n"
 	"  memory        free buddyinfo page faults maps ptdump vtop caps    the machine  uptime selfcheck top\n"
-	"  as in /proc   meminfo vmstat zoneinfo slabinfo vmallocinfo        swap         swapon swapoff rmapaudit\n"
+	"  as in /proc   meminfo vmstat zoneinfo slabinfo vmallocinfo        swap         swapon swapoff\n"
+	"  reverse map   rmapaudit migrate\n"
 	"Each explains itself with --help. Ctrl-C ends what runs; exit, or Ctrl-D, in the first shell turns the "
 	"machine off.\n"
 	"Try: lua /demo/queens.lua      maps $$      vtop $$ 0x10000      page      ls /demo\n";

@@ -152,6 +152,7 @@ static bool frame_settle(u32 slot, u32 word, u32 pfn)
 	const struct frame_view *view = frame_at(&rc.frames, pfn);
 	frame_t frame = frame_reference(&rc.frames, pfn);
 	bool draining = slot_area(slot)->state == AREA_DRAINING;
+	u64 counts = 0;
 
 	if (!(view->marks & FRAME_SWAPCACHE) || frame_slot(view) != slot) {
 		/* vm gave the slot up, for a write; by now the frame may be anybody's. */
@@ -171,8 +172,11 @@ static bool frame_settle(u32 slot, u32 word, u32 pfn)
 	if (!draining && !(word & SWAPSLOT_FAILED) && swap_free() * 2 > rc.stats[RECLAIMSTAT_SWAP_TOTAL])
 		return false;
 	slot_set(slot, word & ~SWAPSLOT_FRAME);
-	if (!sys_frame_mark(SLOT_CLIENT_POOL, frame, MARK_SWAPCACHE_CLEAR, 0, 0, NULL, NULL, NULL, NULL)) {
-		if (list_of(pfn) == LRU_STUCK)
+	if (!sys_frame_mark(SLOT_CLIENT_POOL, frame, MARK_SWAPCACHE_CLEAR, 0, 0, NULL, &counts, NULL, NULL)) {
+		/* Unmapped since the look at it (by another hart): vm has left it to reclaim. */
+		if (!counts && !sys_frame_free(SLOT_CLIENT_POOL, 0, frame, FREE_DISCARD, NULL))
+			list_remove(pfn);
+		else if (list_of(pfn) == LRU_STUCK)
 			list_move(pfn, LRU_ACTIVE);
 		return true;
 	}

@@ -61,6 +61,14 @@ static u32 answer_truly_or_not(struct place *list, u32 count)
 	return rmap_lie(list, count, RMAP_PLACES, &lie_seed);
 }
 
+// The same of answers that show three of n.
+static u32 few_lied_about(struct place list[3], u32 n)
+{
+	u32 shown = n < 3 ? n : 3;
+
+	return lie_seed ? n - shown + rmap_lie(list, shown, 3, &lie_seed) : n;
+}
+
 err_t rmap_op_places(struct request *rq, u64 frame, u64 from, u64 *count, u64 *aspace0, u64 *va0, u64 *aspace1,
 		     u64 *va1, u64 *aspace2, u64 *va2)
 {
@@ -114,6 +122,28 @@ err_t rmap_op_batch(struct request *rq, u64 n)
 	return 0;
 }
 
+err_t rmap_op_few(struct request *rq, u64 frame, u64 from, u64 *count, u64 *aspace0, u64 *va0, u64 *aspace1, u64 *va1,
+		  u64 *aspace2, u64 *va2)
+{
+	struct place list[3] = { 0 };
+	u32 n;
+	err_t err;
+
+	if (rq->badge >> 16)
+		return -ERR_PERM;
+	err = rmap_frame(&rmap, &frames, frame, from < RMAP_VMAS ? (u32)from : RMAP_VMAS, list, 3, &n);
+	if (err)
+		return err;
+	*count = few_lied_about(list, n);
+	*aspace0 = list[0].aspace;
+	*va0 = list[0].va;
+	*aspace1 = list[1].aspace;
+	*va1 = list[1].va;
+	*aspace2 = list[2].aspace;
+	*va2 = list[2].va;
+	return 0;
+}
+
 static u64 look_place(const struct place *p)
 {
 	return p->va | p->owner;
@@ -122,7 +152,7 @@ static u64 look_place(const struct place *p)
 err_t rmap_op_look(struct request *rq, u64 pfn, u64 from, u64 *count, u64 *place0, u64 *place1, u64 *place2)
 {
 	struct place list[3] = { 0 };
-	u32 n, shown;
+	u32 n;
 	err_t err;
 
 	(void)rq;
@@ -131,10 +161,7 @@ err_t rmap_op_look(struct request *rq, u64 pfn, u64 from, u64 *count, u64 *place
 	err = rmap_frame(&rmap, &frames, frame_reference(&frames, pfn), (u32)from, list, 3, &n);
 	if (err)
 		return err == -ERR_STALE ? -ERR_NOENT : err;
-	shown = n < 3 ? n : 3;
-	if (lie_seed)
-		n += rmap_lie(list, shown, 3, &lie_seed) - shown;
-	*count = n + from;
+	*count = few_lied_about(list, n) + from;
 	*place0 = look_place(&list[0]);
 	*place1 = look_place(&list[1]);
 	*place2 = look_place(&list[2]);

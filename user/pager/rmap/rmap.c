@@ -76,12 +76,14 @@ static void record_read(struct rmap *r, u16 i)
 		r->stats[RMAPSTAT_TORN]++;
 		vma_changed(r->share, i);
 	}
-	if (!r->memory(&r->node[i], sizeof(r->node[i]), whole && record_usable(&v)))
+	bool usable = whole && record_usable(&v);
+
+	if (!r->memory(&r->node[i], sizeof(r->node[i]), usable))
 		return;
-	if (node_known(&r->node[i]) && whole && node_agrees(&r->node[i], &v))
+	if (usable && node_known(&r->node[i]) && node_agrees(&r->node[i], &v))
 		return;
 	node_forget(r, i);
-	if (whole && record_usable(&v))
+	if (usable)
 		node_learn(r, i, &v);
 }
 

@@ -241,15 +241,28 @@ static u64 tokens_list(const struct proc *p, u64 *page, u64 end)
 	return entries;
 }
 
+static u64 tokens_among(u64 entries)
+{
+	u64 n = 0;
+
+	for (u64 i = 0; i < entries; i++)
+		n += (server_argument()[4 * i] & (PAGE_SIZE - 1)) == ENTRY_TOKEN;
+	return n;
+}
+
+// A list that had tokens is looked at once more: reclaim may have taken a page out of the shadow just before it came.
 err_t swap_bring_in(struct proc *p, u64 start, u64 end)
 {
 	while (swap_there() && start < end) {
-		u64 entries = tokens_list(p, &start, end), missing = tokens_resolve(p, entries, 1, ~0ul);
+		u64 page = start, entries = tokens_list(p, &page, end), tokens = tokens_among(entries);
+		u64 missing = tokens_resolve(p, entries, 1, ~0ul);
 
 		if (missing) {
 			page_missing = (u32)missing;
 			return -ERR_AGAIN;
 		}
+		if (!tokens)
+			start = page;
 	}
 	return 0;
 }
@@ -262,8 +275,7 @@ u64 swap_held(const struct proc *p)
 		u64 page = vmas[i].start;
 
 		while (nodes[i].touched && page < vmas[i].end)
-			for (u64 n = tokens_list(p, &page, vmas[i].end); n--;)
-				held += (server_argument()[4 * n] & (PAGE_SIZE - 1)) == ENTRY_TOKEN;
+			held += tokens_among(tokens_list(p, &page, vmas[i].end));
 	}
 	return held;
 }

@@ -27,6 +27,8 @@ enum peer {
 	PEER_VMALLOC_NOTIFY,
 	PEER_RMAP, // rmap's and reclaim's endpoints, to be minted per process: statistics and administration
 	PEER_RECLAIM,
+	PEER_RECLAIM_NOTIFY,
+	PEER_RMAP_CALL, // rmap with vm's own badge: where a page is mapped
 };
 
 // What vm keeps per process in its own table, from SLOT_SERVER_FREE on. The block of slot 0 holds the shadow's

@@ -50,6 +50,7 @@ err_t sys_pool_ctl(cptr_t pool, u64 op, u64 a, u64 b, u64 c, u64 *r0, u64 *r1, u
 err_t sys_pool_destroy(cptr_t pool, u64 *left);
 err_t sys_frame_alloc(cptr_t pool, u64 order, u64 count, u64 flags, u64 *done, u64 *first);
 err_t sys_frame_free(cptr_t pool, u64 count, u64 frame, u64 flags, u64 *done);
+err_t sys_frame_fill(cptr_t pool, u64 dst, u64 src);
 err_t sys_frame_mark(cptr_t pool, u64 frame, u64 op, u64 a, u64 b, u64 *r0, u64 *r1, u64 *r2, u64 *r3);
 err_t sys_aspace_ctl(cptr_t aspace, u64 op, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f, u64 *r0, u64 *r1, u64 *r2,
 		     u64 *r3);
