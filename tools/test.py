@@ -29,7 +29,7 @@ from run.machine import ARCHITECTURES, ROOT, Settings, UsageError, arch_of_mode 
 SELF_CHECK = r"^jjok: self-check: ok\b"
 ALWAYS_BAD = r"^(jjok: )?panic:"
 FIELDS = {"about", "cmd", "type", "modes", "mem", "append", "smp", "timeout", "expect", "reject", "status", "icount",
-          "root", "cc", "trace", "same", "summary", "swap", "disk-throttle", "disk-errors"}
+          "root", "cc", "trace", "same", "summary", "swap", "swapon", "disk-throttle", "disk-errors"}
 HOST_TIMEOUT = 600
 LOG_TAIL = 25
 
@@ -226,7 +226,7 @@ def boots(path, defaults, archs, logs):
         settings = dataclasses.replace(defaults, arch=arch, mode=mode, mem=mem, smp=one(spec, "smp", "1"), tests="type" in spec,
                                        append=" ".join(["check=1", *spec.get("append", [])]),
                                        icount=one(spec, "icount", "no") == "yes", root=root and str(ROOT / root),
-                                       swap=",".join(spec.get("swap", [])),
+                                       swap=",".join(spec.get("swap", [])), swapon=one(spec, "swapon", "no") == "yes",
                                        disk_throttle=" ".join(spec.get("disk-throttle", [])),
                                        disk_errors=tuple(spec.get("disk-errors", [])))
         settings.check()

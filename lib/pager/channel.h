@@ -17,6 +17,8 @@
 #include <abi/abi.h>
 #include <pager/ring.h>
 
+#define CHANNEL_TINY 2 // records of the rings between vm and reclaim with `rings=tiny` on the command line, for tests
+
 struct channel {
 	struct ring out;
 	struct ring in;

@@ -8,7 +8,7 @@ static void ring_shape(struct ring *ring, struct ring_shared *shared, u32 record
 {
 	assert(records && !(records & (records - 1)) && words);
 	ring->shared = shared;
-	ring->records = records;
+	ring->records = ring->limit = records;
 	ring->words = words;
 }
 
@@ -44,7 +44,7 @@ bool ring_put(struct ring *ring, const u64 *record)
 	u32 tail = __atomic_load_n(&shared->tail, __ATOMIC_ACQUIRE);
 
 	/* A tail ahead of the head makes the difference huge: treated as full. */
-	if (ring->position - tail >= ring->records) {
+	if (ring->position - tail >= ring->limit) {
 		__atomic_store_n(&shared->overflow, 1, __ATOMIC_RELEASE);
 		return false;
 	}

@@ -28,6 +28,7 @@ struct ring {
 	u32 position; // own head or tail
 	u32 records;  // a power of two
 	u32 words;    // u64 words of a record
+	u32 limit;    // records after which the producer finds it full: `records`, or fewer (ring_limit)
 };
 
 // Bytes of shared memory that a ring of this shape needs.
@@ -49,7 +50,12 @@ static inline u32 ring_room(const struct ring *ring)
 {
 	u32 used = ring->position - __atomic_load_n(&ring->shared->tail, __ATOMIC_ACQUIRE);
 
-	return used < ring->records ? ring->records - used : 0;
+	return used < ring->limit ? ring->limit - used : 0;
+}
+// Tests make a ring smaller than it is, so that it overflows: the producer's own restraint.
+static inline void ring_limit(struct ring *ring, u32 records)
+{
+	ring->limit = records < ring->records ? records : ring->records;
 }
 // Records that wait for the consumer, which asks.
 static inline u32 ring_waiting(const struct ring *ring)

@@ -19,6 +19,7 @@
 
 #include <abi/stubs.h>
 #include <base/panic.h>
+#include <base/string.h>
 #include <base/types.h>
 
 // The thread's argument page, where lists travel to and from the kernel.
@@ -107,6 +108,18 @@ static always_inline void server_redeliver(cptr_t endpoint, void (*request)(stru
 	}
 	if (err != -ERR_NOENT)
 		panic("server: redelivery failed with error %d", err);
+}
+
+// Does the kernel's command line hold this word?
+static inline bool server_word(const struct server_info *info, const char *word)
+{
+	const char *line = (const char *)info->cmdline, *end = line + sizeof(info->cmdline) - 1;
+	u64 n = strlen(word);
+
+	for (const char *s = line; s + n <= end && *s; s++)
+		if ((s == line || s[-1] == ' ') && !strncmp(s, word, n) && (s[n] == ' ' || !s[n]))
+			return true;
+	return false;
 }
 
 // Receive for ever. `request` leaves the answer in rq (reply 0: none yet); `notified` gets the bits of the bound

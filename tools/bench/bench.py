@@ -86,7 +86,7 @@ def stages(measured):
 def measure(settings, options):
     """Runs the boots. Answers what they measured, and the first that did not end well, else the last."""
     kernel_alone = dataclasses.replace(settings, append=f"manifest={KERNEL_ALONE} {settings.append}".strip())
-    paging = dataclasses.replace(settings, mem=PAGING[settings.arch], swap=SWAP)
+    paging = dataclasses.replace(settings, mem=PAGING[settings.arch], swap=SWAP, swapon=False)
     boots = [(kernel_alone, ""), (settings, "bench\nbench-pagers\n"), (paging, "swapon /dev/vda\nbench-swap\n")]
     if options.command:
         boots = [(settings, options.command[0] + "\n")]

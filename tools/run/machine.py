@@ -67,6 +67,7 @@ class Settings:
     mode: str = ""
     mem: str = "128M"
     swap: str = ""
+    swapon: bool = True  # its disks are in use from the start
     smp: int = 1
     root: str = ""
     append: str = ""
@@ -80,7 +81,7 @@ class Settings:
     def from_environment(cls):
         get = os.environ.get
         mode = get("MODE") or ""
-        return cls(get("ARCH") or arch_of_mode(mode) or DEFAULT_ARCH, mode, get("MEM") or "128M", get("SWAP") or "",
+        return cls(get("ARCH") or arch_of_mode(mode) or DEFAULT_ARCH, mode, get("MEM") or "128M", get("SWAP") or "", True,
                    get("SMP") or "1", get("ROOT") or "", get("APPEND") or "", get("BUILD") or "build")
 
     def check(self):

@@ -51,7 +51,8 @@ def names_test(archive_list, text):
 
 
 def archive_pack(settings, directory, commands):
-    """Packs the boot archive of one run; commands (or None: an interactive shell) become /etc/rc."""
+    """Packs the boot archive of one run; commands (or None: an interactive shell) become /etc/rc, and what comes before
+    them /etc/start."""
     archive = mkarchive.Archive()
     archive.list_add(settings.out / "archive.list")
     tests = settings.out / "archive-test.list"
@@ -60,6 +61,8 @@ def archive_pack(settings, directory, commands):
         archive.list_add(tests)
     if settings.root:
         archive.tree_add(settings.root)
+    if settings.swap and settings.swapon:
+        archive.file_add("/etc/start", b"swapon -a\n")
     if commands is not None:
         archive.file_add("/etc/rc", commands.encode() if isinstance(commands, str) else commands)
     path = os.path.join(directory, "archive")

@@ -42,17 +42,37 @@ static int areas_print(void)
 	return 0;
 }
 
+// Every disk that is there and not in use yet.
+static int all_on(void)
+{
+	char device[] = "/dev/vda";
+	int status = 0;
+
+	for (u64 unit = 0; unit < BLOCK_UNITS; unit++) {
+		err_t err = reclaim_swapon(SLOT_RECLAIM, unit, (u64)-1, NULL);
+
+		if (err == -ERR_NOENT || err == -ERR_BADCAP)
+			break;
+		device[sizeof(device) - 2] = (char)('a' + unit);
+		if (err && err != -ERR_BUSY)
+			status = swap_result(device, "swapon", err, advice);
+	}
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	s64 priority = -1;
 	int first = 1;
 
-	app_start(
-		argc, argv,
-		"swapon [-s] [-p PRIORITY] DEVICE\nUses a disk that mkswap has prepared. -s, or no device: lists what "
-		"is used,\nas Linux' /proc/swaps.\n");
+	app_start(argc, argv,
+		  "swapon [-s | -a] [-p PRIORITY] DEVICE\nUses a disk that mkswap has prepared. -a: all there are. -s, "
+		  "or no "
+		  "device: lists what is\nused, as Linux' /proc/swaps.\n");
 	if (argc == 1 || (argc == 2 && (!strcmp(argv[1], "-s") || !strcmp(argv[1], "--summary"))))
 		return areas_print();
+	if (argc == 2 && (!strcmp(argv[1], "-a") || !strcmp(argv[1], "--all")))
+		return all_on();
 	if (argc > 3 && !strcmp(argv[1], "-p")) {
 		priority = (s64)app_number(argv[2], "PRIORITY");
 		first = 3;

@@ -28,6 +28,10 @@ static const struct {
 	{ "pgrotated", RECLAIMSTAT_PGROTATED },
 	{ "swap_ra", RECLAIMSTAT_SWAP_RA },
 	{ "swap_ra_hit", RECLAIMSTAT_SWAP_RA_HIT },
+	/* Not Linux': rings between servers that were full. */
+	{ "ring_rescan", RECLAIMSTAT_RESCANS },
+	{ "ring_answer_lost", RECLAIMSTAT_ANSWERS_LOST },
+	{ "ring_request_lost", RECLAIMSTAT_REQUESTS_LOST },
 };
 
 // Waits for memory are waits for user memory, whichever zone it lies in: the first one stands for all.

@@ -529,7 +529,7 @@ static void test_hostile(u64 rounds)
 int main(int argc, char **argv)
 {
 	bool quick = getenv("JJOK_TEST") && !strcmp(getenv("JJOK_TEST"), "quick");
-	u64 scale = quick ? 1 : 8;
+	u64 scale = quick ? 1 : 3;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	seed = argc > 1 ? strtoul(argv[1], NULL, 0) : 1;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The shell. As first process with /etc/rc it runs that and ends with the status of its last command, which turns the
- * machine off; without /etc/rc it talks to the person at the console. `sh FILE` and `sh -c LINE` do what they do
- * elsewhere.
+ * The shell. As first process it runs /etc/start, if there is one; with /etc/rc it runs that and ends with the status
+ * of its last command, which turns the machine off; without /etc/rc it talks to the person at the console. `sh FILE`
+ * and `sh -c LINE` do what they do elsewhere.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +12,8 @@
 
 #include "sh.h"
 
-#define RC "/etc/rc"
+#define START "/etc/start"
+#define RC    "/etc/rc"
 
 static const char usage[] = "sh [-c LINE] [FILE [ARGUMENT...]]\n"
 			    "The shell: runs a line, a script, or what is typed. Inside, `help` tells the rest.\n";
@@ -76,6 +77,8 @@ int main(int argc, char **argv)
 		return shell.status;
 	}
 	shell.jobs = shell.first;
+	if (shell.first && access(START, R_OK) == 0 && run_file(START))
+		shell.status = 0; /* what failed has said so */
 	if (argc > 1 || (shell.first && access(RC, R_OK) == 0)) {
 		const char *script = argc > 1 ? argv[1] : RC;
 

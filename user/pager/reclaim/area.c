@@ -94,7 +94,7 @@ static void marks_first(void)
 	rc.min = limit / 256 < 16 ? 16 : limit / 256 > 256 ? 256 : limit / 256;
 	marks_set(rc.min + limit / 64, rc.min + limit / 32);
 	/* What was allocated before nobody has told: the frame table knows. */
-	rc.rescan = (u32)rc.frames.first;
+	rescan_start();
 }
 
 // What reclaim needs is made when it is first needed, by swapon.

@@ -134,10 +134,11 @@ struct reclaim {
 	u64 need_flow;
 	u64 shrink, shrunk; // frames that a program wants out, and that went
 	struct request shrink_rq;
-	u64 fruitless;  // frames looked at since the last one that went
-	bool news_left; // more of the ring is to be read before anybody knows what frames there are
-	u32 rescan;     // frame number that the reading of the frame table has come to, 0: not under way
-	u64 slots_read; // the same of the slot table after `emptied` overflowed
+	u64 fruitless;   // frames looked at since the last one that went
+	bool news_left;  // more of the ring is to be read before anybody knows what frames there are
+	u32 rescan;      // frame number that the reading of the frame table has come to
+	u32 rescan_left; // frames that it has to go on, 0: not under way
+	u64 slots_read;  // the same of the slot table after `emptied` overflowed
 	u64 low, high, min;
 	bool kicked; // the next quantum is asked for
 	bool swept;  // since the last frame that went, slots were freed of what only cached them
@@ -245,6 +246,7 @@ bool cached_out(void); // the frame looked at, which nobody maps. False: it stay
 void work_quantum(void);           // as much as is good at once; asks for the next quantum if there is one
 void work_frames(u64 n, u64 flow); // vm wants frames
 void marks_set(u64 low, u64 high);
+void rescan_start(void); // read the frame table for frames that are on no list
 
 // area.c
 err_t area_open(struct request *rq, u64 unit, u64 priority);

@@ -46,7 +46,7 @@ err_t reclaim_op_area(struct request *rq, u64 index, u64 *out_unit, u64 *out_pag
 // An overflow that was not noticed yet, and one that is being mended, hide any number.
 static u64 news_waiting(void)
 {
-	if (rc.rescan || __atomic_load_n(&rc.news.shared->overflow, __ATOMIC_RELAXED))
+	if (rc.rescan_left || __atomic_load_n(&rc.news.shared->overflow, __ATOMIC_RELAXED))
 		return rc.frames.end - rc.frames.first;
 	return ring_waiting(&rc.news);
 }
@@ -276,6 +276,8 @@ void reclaim_open(const struct server_info *info, void *segment)
 	if (!channel_open(&rc.vm, info, "vm", sizeof(struct swap_answer) / 8, sizeof(struct swap_request) / 8) ||
 	    !channel_open(&rc.disk, info, "blk", sizeof(struct block_request) / 8, sizeof(struct block_done) / 8))
 		panic("reclaim: `ring vm` or `ring blk` is missing in the manifest");
+	if (server_word(info, "rings=tiny"))
+		ring_limit(&rc.vm.out, CHANNEL_TINY);
 	for (u32 i = 0; i < info->rings; i++)
 		if (!strcmp((const char *)info->ring[i].peer, "rmap")) {
 			rc.places = (const u64 *)info->ring[i].in;

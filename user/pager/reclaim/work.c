@@ -52,12 +52,17 @@ static void frame_met(frame_t frame)
 		rc.policy->add((u32)frame, false);
 }
 
+void rescan_start(void)
+{
+	rc.rescan_left = (u32)(rc.frames.end - rc.frames.first);
+}
+
 static void news_take(void)
 {
 	u64 frame;
 
 	if (ring_overflowed(&rc.news)) {
-		rc.rescan = (u32)rc.frames.first;
+		rescan_start();
 		rc.stats[RECLAIMSTAT_RESCANS]++;
 	}
 	rc.news_left = true;
@@ -68,18 +73,15 @@ static void news_take(void)
 	}
 }
 
-// The ring has overflowed: who is who stands in the frame table.
+// The ring has overflowed: who is who stands in the frame table. It goes round from where it is: so losses that come
+// faster than it gets through leave no frame unread.
 static void rescan_on(void)
 {
-	u32 end = rc.rescan + RESCAN_STEP;
-
-	for (; rc.rescan && rc.rescan < end; rc.rescan++) {
+	for (u32 n = RESCAN_STEP; n && rc.rescan_left; n--, rc.rescan_left--, rc.rescan++) {
 		const struct frame_view *view;
 
-		if (rc.rescan >= rc.frames.end) {
-			rc.rescan = 0;
-			return;
-		}
+		if (rc.rescan < rc.frames.first || rc.rescan >= rc.frames.end)
+			rc.rescan = (u32)rc.frames.first;
 		view = frame_at(&rc.frames, rc.rescan);
 		/* Mapped with a name (the zero page has none), or in vm's hands, to be mapped soon. */
 		if (view->state == FRAME_OWNED && (view->word0 || !view->mapcount))
@@ -115,7 +117,7 @@ static void shrink_answer(void)
 // There are frames that no list has yet.
 static bool unlisted(void)
 {
-	return rc.news_left || rc.rescan;
+	return rc.news_left || rc.rescan_left;
 }
 
 // The lists have been gone through in vain.

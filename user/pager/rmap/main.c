@@ -218,18 +218,6 @@ static void notified(u64 bits)
 	(void)bits; /* nobody needs to tell rmap anything: it looks when it is asked */
 }
 
-static bool word_given(const struct server_info *info, const char *word)
-{
-	const char *s = (const char *)info->cmdline, *end = s + sizeof(info->cmdline) - 1;
-	u64 n = strlen(word);
-
-	for (; s + n <= end && *s; s++)
-		if ((s == (const char *)info->cmdline || s[-1] == ' ') && !strncmp(s, word, n) &&
-		    (s[n] == ' ' || !s[n]))
-			return true;
-	return false;
-}
-
 _Noreturn void server_main(const struct server_info *info)
 {
 	const struct server_ring *vm = ring_of(info, "vm"), *reclaim = ring_of(info, "reclaim");
@@ -243,7 +231,7 @@ _Noreturn void server_main(const struct server_info *info)
 	frames = (struct frames){ .table = (const void *)table, .first = first, .end = first + count };
 	places_page = reclaim ? (u64 *)reclaim->out : NULL;
 	batch_asked = reclaim ? (const u64 *)reclaim->in : NULL;
-	if (word_given(info, "rmap=lie")) {
+	if (server_word(info, "rmap=lie")) {
 		lie_seed = 0x9e3779b97f4a7c15ul;
 		log_line("rmap: lies on purpose (rmap=lie)");
 	}

@@ -57,6 +57,11 @@ void swap_open(const struct server_info *info)
 			  sizeof(struct swap_answer) / sizeof(u64)))
 		return;
 	swap_attach(&swap, (void *)VIEW_VA, &frame_table);
+	if (server_word(info, "rings=tiny")) {
+		ring_limit(&reclaim.out, CHANNEL_TINY);
+		ring_limit(&swap.news, CHANNEL_TINY);
+		ring_limit(&swap.emptied, CHANNEL_TINY);
+	}
 }
 
 void tokens_tell(void)
