@@ -20,7 +20,7 @@
 #define EXPECT(cond) ((cond) ? (void)0 : fail(__LINE__, #cond))
 
 static u64 seed0, seed;
-static u64 steps, questions;
+static u64 steps, questions, runs;
 
 static _Noreturn void fail(int line, const char *what)
 {
@@ -186,6 +186,32 @@ static bool listed(const struct place *list, u32 n, u32 p, u64 page)
 	return false;
 }
 
+// What is said of the pages around: each is in one record, and at the address that follows from the first.
+static void ask_run(u32 pfn, u32 n, const struct place *list)
+{
+	u64 first, end = rmap_run(&rmap, &first), at = table[pfn].word1;
+
+	if (n != 1)
+		EXPECT(!end);
+	if (!end)
+		return;
+	EXPECT(first <= at && at < end);
+	runs++;
+	for (u64 index = first; index < end; index++) {
+		u32 holders = 0;
+
+		for (u32 i = 1; i < records_end; i++) {
+			if (!could_hold(&records[i], table[pfn].word0, index))
+				continue;
+			holders++;
+			EXPECT(list[0].aspace == 1000u + records[i].owner &&
+			       list[0].va + ((index - at) << PAGE_SHIFT) ==
+				       (records[i].start + (index - records[i].pgoff)) << PAGE_SHIFT);
+		}
+		EXPECT(holders == 1);
+	}
+}
+
 static void ask(u32 pfn)
 {
 	static struct place list[RMAP_VMAS], part[RMAP_VMAS];
@@ -205,6 +231,7 @@ static void ask(u32 pfn)
 		EXPECT(listed(list, n, records[i].owner, records[i].start + (table[pfn].word1 - records[i].pgoff)));
 	}
 	EXPECT(expected == n);
+	ask_run(pfn, n, list);
 	u32 skip = (u32)rnd(n + 2);
 	EXPECT(!rmap_frame(&rmap, &frames, frame, skip, part, 2, &more) && more == (skip < n ? n - skip : 0));
 	EXPECT(!more || !memcmp(part, list + skip, sizeof(part[0])));
@@ -404,7 +431,7 @@ int main(void)
 	for (steps = 0; steps < n; steps++)
 		step();
 	questions += rmap.stats[RMAPSTAT_QUERIES];
-	EXPECT(questions > n);
-	printf("rmap: %lu steps, %lu questions, ok\n", n, questions);
+	EXPECT(questions > n && runs > n / 100);
+	printf("rmap: %lu steps, %lu questions, %lu with neighbours, ok\n", n, questions, runs);
 	return 0;
 }

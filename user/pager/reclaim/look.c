@@ -5,18 +5,6 @@
 
 struct looked looked;
 
-// Frames whose places were asked for together, since a call costs more than an answer. Good for one quantum: after it
-// vm may have changed everything.
-static struct {
-	frame_t frame[RMAP_BATCH];
-	u32 n;
-} batch;
-
-void look_begin(void)
-{
-	batch.n = 0;
-}
-
 // A frame of the swap cache that nothing maps: EVICTING, or left behind by an unmap.
 static enum look look_cached(const struct frame_view *view, u32 slot)
 {
@@ -25,10 +13,59 @@ static enum look look_cached(const struct frame_view *view, u32 slot)
 	return slot && slot < rc.share->slots && view->pins == 0 && slot_area(slot) ? LOOK_CACHED : LOOK_KEEP;
 }
 
+/*
+ * Most pages are private and lie in few large ranges: what rmap said of one holds for its neighbours, until vm changes
+ * a mapping. As any answer of rmap's it is a hint: the kernel sees whether the page is there.
+ */
+static struct {
+	u64 changes; // of swap_share, when rmap was asked
+	u64 mapping;
+	u64 first, end; // word1 of its pages; equal: nothing is known
+	u64 aspace, va; // where the first would be
+} run;
+
+static u64 mapping_of(const struct frame_view *view)
+{
+	return view->word0 & ((1ul << SWAP_WORD_SHIFT) - 1);
+}
+
+static u64 changes(void)
+{
+	return __atomic_load_n(&rc.share->changes, __ATOMIC_ACQUIRE);
+}
+
+// Is the place of the frame known? Then it is put in the argument page.
+static bool run_has(const struct frame_view *view)
+{
+	u64 at = view->word1 - run.first;
+
+	if (at >= run.end - run.first || mapping_of(view) != run.mapping || changes() != run.changes)
+		return false;
+	server_argument()[0] = run.aspace;
+	server_argument()[1] = run.va + (at << PAGE_SHIFT);
+	return true;
+}
+
+static void run_learn(const struct frame_view *view, u64 asked_at, u64 first, u64 end, const u64 *place)
+{
+	u64 index = view->word1;
+
+	run.first = run.end = 0;
+	if (index < first || index >= end)
+		return;
+	run.changes = asked_at;
+	run.mapping = mapping_of(view);
+	run.first = first;
+	run.end = end;
+	run.aspace = place[0];
+	run.va = place[1] - ((index - first) << PAGE_SHIFT);
+}
+
 // One list of places from rmap into the argument page. Returns how many there are from `from` on; less than 0: none.
 static s64 places_ask(u32 from)
 {
-	u64 *list = server_argument(), count = 0, few[6];
+	const struct frame_view *view = frame_at(&rc.frames, looked.pfn);
+	u64 *list = server_argument(), count = 0, asked_at = changes(), few[6];
 	err_t err = rmap_places_flow(PEER_RMAP, rc.flow, looked.frame, from, &count, &few[0], &few[1], &few[2], &few[3],
 				     &few[4], &few[5]);
 	u64 n = count < RMAP_PLACES ? count : RMAP_PLACES;
@@ -36,50 +73,11 @@ static s64 places_ask(u32 from)
 
 	if (err)
 		return err;
+	if (count == 1 && !from)
+		run_learn(view, asked_at, few[2], few[3], few);
 	for (u64 i = 0; i < 2 * n; i++)
 		list[i] = places[i];
 	return (s64)count;
-}
-
-// This frame and those that come after it on its list.
-static void batch_ask(void)
-{
-	batch.n = 0;
-	for (u32 pfn = looked.pfn; pfn && batch.n < RMAP_BATCH; pfn = lru_of(pfn)->prev) {
-		const struct frame_view *view = frame_at(&rc.frames, pfn);
-
-		if (view->state != FRAME_OWNED || !view->mapcount)
-			continue;
-		rc.batch[batch.n] = batch.frame[batch.n] = frame_reference(&rc.frames, pfn);
-		batch.n++;
-	}
-	if (batch.n && rmap_batch_flow(PEER_RMAP, rc.flow, batch.n))
-		batch.n = 0;
-}
-
-static const struct rmap_answer *batch_answer(void)
-{
-	for (u32 i = 0; i < batch.n; i++)
-		if (batch.frame[i] == looked.frame)
-			return (const struct rmap_answer *)((const char *)rc.places + RMAP_ANSWERS) + i;
-	return NULL;
-}
-
-// Places of the frame into the argument page, as places_ask does it.
-static s64 places_find(void)
-{
-	const struct rmap_answer *a = batch_answer();
-	u64 *list = server_argument();
-
-	if (!a) {
-		batch_ask();
-		a = batch_answer();
-	}
-	if (!a || a->count > sizeof(a->place) / sizeof(a->place[0]) / 2)
-		return places_ask(0);
-	for (u64 i = 0; i < 2 * a->count; i++)
-		list[i] = a->place[i];
-	return (s64)a->count;
 }
 
 // More candidates than one list holds: what the kernel keeps of each list is collected. Leaves it in the argument page.
@@ -111,7 +109,8 @@ static bool look_many(u64 total, u64 mapcount, u64 *marks)
 
 static enum look look_mapped(void)
 {
-	s64 count = places_find();
+	bool known = run_has(frame_at(&rc.frames, looked.pfn));
+	s64 count = known ? 1 : places_ask(0);
 	u64 n = count < 0 ? 0 : count < RMAP_PLACES ? (u64)count : RMAP_PLACES, marks = 0, counts = 0, word0 = 0;
 	err_t err = sys_frame_mark(SLOT_CLIENT_POOL, looked.frame, MARK_AGE, n, 0, &marks, &counts, &word0,
 				   &looked.places);
@@ -122,6 +121,10 @@ static enum look look_mapped(void)
 		return LOOK_KEEP;
 	if (count > RMAP_PLACES && looked.places < (u32)counts && !look_many((u64)count, (u32)counts, &marks))
 		return LOOK_KEEP;
+	if (looked.places != (u32)counts && known) {
+		run.first = run.end = 0;
+		return look_mapped(); /* this time rmap is asked */
+	}
 	if (looked.places != (u32)counts) {
 		rc.stats[RECLAIMSTAT_EVICT_FAILED]++;
 		return LOOK_KEEP;

@@ -104,8 +104,7 @@ struct reclaim {
 	struct swap_slot *slot;
 	struct ring news, emptied;
 	struct channel vm, disk;
-	const u64 *places; // where rmap writes long lists, and answers to a batch
-	u64 *batch;        // where it reads which frames are asked for together
+	const u64 *places; // where rmap writes long lists
 	struct frames frames;
 	struct lru *lru; // indexed by frame number; NULL until the first swapon
 	struct lru_list list[LRU_STUCK + 1];
@@ -172,7 +171,6 @@ enum look {
 };
 // Harvests the A bits of all places. Fills page_looked.
 enum look page_look(u32 pfn);
-void look_begin(void); // a new quantum: what was asked of rmap before may not be true any more
 extern struct looked {
 	u32 pfn;
 	frame_t frame;

@@ -279,10 +279,8 @@ void reclaim_open(const struct server_info *info, void *segment)
 	if (server_word(info, "rings=tiny"))
 		ring_limit(&rc.vm.out, CHANNEL_TINY);
 	for (u32 i = 0; i < info->rings; i++)
-		if (!strcmp((const char *)info->ring[i].peer, "rmap")) {
+		if (!strcmp((const char *)info->ring[i].peer, "rmap"))
 			rc.places = (const u64 *)info->ring[i].in;
-			rc.batch = (u64 *)info->ring[i].out;
-		}
 	if (!rc.places)
 		panic("reclaim: `ring rmap` is missing in the manifest");
 	/* Answers to a predecessor's transfers are still to come: no id of theirs is used again. */

@@ -181,7 +181,6 @@ static bool work_some(void)
 {
 	u32 budget = QUANTUM, went = 0;
 
-	look_begin();
 	while (budget && disk_takes()) {
 		u32 pfn = rc.policy->next(&budget);
 

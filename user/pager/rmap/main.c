@@ -11,17 +11,11 @@
 
 static struct rmap rmap;
 static struct frames frames;
-static u64 *places_page;       // shared with reclaim, written here
-static const u64 *batch_asked; // the same, written there
-static u64 lie_seed;           // 0: it says what it knows
+static u64 *places_page; // shared with reclaim
+static u64 lie_seed;     // 0: it says what it knows
 static u64 node_bytes;
 
 #define RMAP_FEW 3 // places that an answer has room for
-_Static_assert(sizeof(((struct rmap_answer *)0)->place) == RMAP_FEW * 2 * sizeof(u64),
-	       "as many in each kind of answer");
-_Static_assert(RMAP_ANSWERS >= RMAP_PLACES * 2 * sizeof(u64) &&
-		       RMAP_ANSWERS + RMAP_BATCH * sizeof(struct rmap_answer) <= PAGE_SIZE,
-	       "list and answers share a page");
 
 // Nodes lie at SERVER_HEAP, in pages that come when they are needed.
 static u8 node_page[(RMAP_VMAS * sizeof(struct rmap_node) + PAGE_SIZE - 1) / PAGE_SIZE];
@@ -94,31 +88,10 @@ err_t rmap_op_places(struct request *rq, u64 frame, u64 from, u64 *count, u64 *a
 	*va0 = list[0].va;
 	*aspace1 = list[1].aspace;
 	*va1 = list[1].va;
+	if (n == 1)
+		*va1 = rmap_run(&rmap, aspace1);
 	*aspace2 = list[2].aspace;
 	*va2 = list[2].va;
-	return 0;
-}
-
-err_t rmap_op_batch(struct request *rq, u64 n)
-{
-	struct rmap_answer *answers = (struct rmap_answer *)((char *)places_page + RMAP_ANSWERS);
-	static struct place list[RMAP_PLACES];
-
-	if (rq->badge >> 16)
-		return -ERR_PERM;
-	if (!n || n > RMAP_BATCH || !places_page)
-		return -ERR_INVAL;
-	for (u64 i = 0; i < n; i++) {
-		struct rmap_answer *a = &answers[i];
-		u32 count = 0;
-		err_t err = rmap_frame(&rmap, &frames, batch_asked[i], 0, list, RMAP_PLACES, &count);
-
-		a->count = err ? 0 : answer_truly_or_not(list, count);
-		for (u32 k = 0; k < a->count && k < RMAP_FEW; k++) {
-			a->place[2 * k] = list[k].aspace;
-			a->place[2 * k + 1] = list[k].va;
-		}
-	}
 	return 0;
 }
 
@@ -230,7 +203,6 @@ _Noreturn void server_main(const struct server_info *info)
 		      err);
 	frames = (struct frames){ .table = (const void *)table, .first = first, .end = first + count };
 	places_page = reclaim ? (u64 *)reclaim->out : NULL;
-	batch_asked = reclaim ? (const u64 *)reclaim->in : NULL;
 	if (server_word(info, "rmap=lie")) {
 		lie_seed = 0x9e3779b97f4a7c15ul;
 		log_line("rmap: lies on purpose (rmap=lie)");

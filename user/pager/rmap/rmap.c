@@ -211,6 +211,16 @@ err_t rmap_frame(struct rmap *r, const struct frames *frames, frame_t frame, u32
 	return 0;
 }
 
+u64 rmap_run(const struct rmap *r, u64 *first)
+{
+	const struct rmap_node *n = &r->node[r->sole];
+
+	if (!r->sole)
+		return 0;
+	*first = n->first;
+	return n->last + 1ul;
+}
+
 u64 rmap_check(const struct rmap *r)
 {
 	return tree_check(r, r->stats[RMAPSTAT_VMAS]);

@@ -58,6 +58,9 @@ u32 rmap_places(struct rmap *r, u64 word0, u64 word1, u32 skip, struct place *li
 // The places of a frame, as rmap_places. Syncs. STALE, NOENT (nobody has said what it is).
 err_t rmap_frame(struct rmap *r, const struct frames *frames, frame_t frame, u32 skip, struct place *list, u32 most,
 		 u32 *count) must_check;
+// The pages around the one last asked for that are in the same place and nowhere else: *first to below the result
+// (word1 of frames), 0: none known.
+u64 rmap_run(const struct rmap *r, u64 *first);
 u64 rmap_check(const struct rmap *r); // violations of the tree's invariants (tests)
 
 // lie.c: a test aid. Makes a list wrong in a way that depends on the seed. Returns the new number of places.

@@ -7,7 +7,7 @@
  * window's start); gap_max == largest gap of the subtree; heights of siblings differ by at most one. Only the search
  * for gaps recurses, as deep as the tree is high: 1.44 * log2(VMAS) < 20.
  */
-#include "vm.h"
+#include "swap.h"
 
 struct vma_node nodes[VMAS];
 static u16 free_head; // linked through nodes[].next
@@ -293,8 +293,11 @@ static void vma_unlink(struct proc *p, u16 i)
 // rmap reads the record again. It need not know of one without entries.
 static void mark_changed(u16 i)
 {
-	if (rmap_share && nodes[i].touched)
-		vma_changed(rmap_share, i);
+	if (!rmap_share || !nodes[i].touched)
+		return;
+	vma_changed(rmap_share, i);
+	if (swap.share)
+		__atomic_fetch_add(&swap.share->changes, 1, __ATOMIC_RELEASE);
 }
 
 void vma_touch(u16 i)
