@@ -135,17 +135,16 @@ err_t sys_frame_mark(struct thread *self, struct cap *pool, u64 frame, u64 op, u
 	return frame_mark(pool->obj, frame, op, a, b, self->argument, places ? a : 0, out);
 }
 
-err_t sys_frame_pin(struct thread *self, struct cap *pool, u64 frame, struct cap *cap, u64 delta, u64 *out)
+err_t sys_frame_pin(struct thread *self, struct cap *pool, u64 count, struct cap *cap, u64 delta, u64 *out)
 {
-	(void)self;
 	struct device *dev = cap->obj;
 	s64 step = delta;
-	err_t err = frame_pin(pool->obj, frame, dev->number, step, &out[0]);
-	if (!err) {
-		dev->pins += step;
-		device_pins += step;
-	}
-	if (!err && step < 0)
-		graveyard_wake(); // a dying pool may wait for it
+	if (!count || count > BATCH_FILL || !self->argument)
+		return -ERR_INVAL;
+	err_t err = frame_pin(pool->obj, self->argument, count, dev->number, step, &out[0]);
+	dev->pins += step * out[0];
+	device_pins += step * out[0];
+	if (out[0] && step < 0)
+		graveyard_wake(); // a dying pool may wait for them
 	return err;
 }

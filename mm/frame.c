@@ -380,13 +380,12 @@ err_t page_prepare(struct page *page, struct pool *pool, u64 flags, struct page 
 	return 0;
 }
 
-err_t frame_pin(struct pool *pool, frame_t frame, u32 device, s64 delta, paddr_t *paddr)
+static err_t pin_one(struct pool *pool, u64 *entry, u32 device, s64 delta)
 {
+	frame_t frame = *entry;
 	struct page *page = frame_lookup(pool, frame);
 	if (!page)
 		return -ERR_STALE;
-	if (delta != 1 && delta != -1)
-		return -ERR_INVAL;
 	if (delta > 0 && pool->dying)
 		return -ERR_DYING;
 	u32 count = page->pins & PIN_COUNT, owner = (page->pins & PIN_DEVICE) >> PIN_DEVICE_SHIFT;
@@ -396,7 +395,21 @@ err_t frame_pin(struct pool *pool, frame_t frame, u32 device, s64 delta, paddr_t
 		page_clear(page); // a device reads it as a program would
 	count += delta;
 	page->pins = (page->pins & PIN_ARGUMENTS) | (count ? device << PIN_DEVICE_SHIFT : 0) | count;
-	*paddr = pfn_to_paddr(page_to_pfn(page));
+	if (delta > 0)
+		*entry = pfn_to_paddr(page_to_pfn(page));
+	return 0;
+}
+
+err_t frame_pin(struct pool *pool, u64 *list, u64 n, u32 device, s64 delta, u64 *done)
+{
+	*done = 0;
+	if (delta != 1 && delta != -1)
+		return -ERR_INVAL;
+	for (; *done < n; ++*done) {
+		err_t err = pin_one(pool, &list[delta > 0 ? *done : n - 1 - *done], device, delta);
+		if (err)
+			return err;
+	}
 	return 0;
 }
 

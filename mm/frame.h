@@ -37,9 +37,10 @@ err_t frame_mark(struct pool *pool, frame_t frame, u64 op, u64 a, u64 b, u64 *pl
 #define FRAME_WORD_MARKS 8
 #define FRAME_WORD_PAGER 16
 #define FRAME_WORD_PLACE 24
-// A pin for device number 1 .. 15, or one less of its pins. BUSY: another device's, none, or as many as can be counted.
-// *paddr: for the device.
-err_t frame_pin(struct pool *pool, frame_t frame, u32 device, s64 delta, paddr_t *paddr) must_check;
+// A pin of each frame in the list for device number 1 .. 15 (delta 1, from the first on: its entry becomes the address
+// for the device), or one less of its pins (-1, from the last one back: after an error that is what undoes *done of
+// them). BUSY: another device's, none, or as many as can be counted.
+err_t frame_pin(struct pool *pool, u64 *list, u64 n, u32 device, s64 delta, u64 *done) must_check;
 // Drop the pins of a device in the `most` frames from *pfn on (round and round). Returns how many there were.
 u32 frame_unpin_device(pfn_t *pfn, u32 device, u32 most);
 // evict: all or nothing. places: n {aspace id, va} pairs, at most EVICT_PLACES. *left: mappings they did not cover.

@@ -135,7 +135,6 @@ static err_t do_frame(const struct op *op, u64 *done)
 {
 	struct pool *p = pool_of(op->p, op->f);
 	frame_t frame = ref_of(op->f, op->gen), out;
-	paddr_t paddr;
 	u64 words[4], left, n;
 	void *object;
 	err_t err;
@@ -153,7 +152,7 @@ static err_t do_frame(const struct op *op, u64 *done)
 		return frame_mark(p, frame, op->mark, op->flags, op->token, list, n, words);
 	case OP_PIN:
 	case OP_UNPIN:
-		return frame_pin(p, frame, 1, op->kind == OP_PIN ? 1 : -1, &paddr);
+		return frame_pin(p, &frame, 1, 1, op->kind == OP_PIN ? 1 : -1, &n);
 	case OP_EVICT:
 		n = op->flags & EVICT_CANCEL ? 0 : places_of(op);
 		err = frame_evict(p, frame, op->token, list, n, op->flags, &left);

@@ -153,11 +153,10 @@ void port_write(u32 unit, u32 reg, u32 value)
 		fail(__FILE__, __LINE__, "a register that cannot be written");
 }
 
-err_t port_pin(u32 unit, frame_t frame, paddr_t *paddr)
+static err_t pin_one(frame_t frame, paddr_t *paddr)
 {
 	u32 index = (u32)frame;
 
-	CHECK(unit == 0);
 	maybe_killed();
 	if (index >= FAKE_FRAMES || fake.generation[index] != frame >> 32)
 		return -ERR_STALE;
@@ -170,16 +169,35 @@ err_t port_pin(u32 unit, frame_t frame, paddr_t *paddr)
 	return 0;
 }
 
-void port_unpin(u32 unit, frame_t frame)
+// More than the kernel does: the driver may be killed between two frames of a list.
+err_t port_pin(u32 unit, const frame_t *frame, u32 n, paddr_t *paddr, u32 *done)
+{
+	CHECK(unit == 0 && n && n <= BLOCK_SEGMENTS);
+	for (*done = 0; *done < n; ++*done) {
+		err_t err = pin_one(frame[*done], &paddr[*done]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void unpin_one(frame_t frame)
 {
 	u32 index = (u32)frame;
 
-	CHECK(unit == 0);
 	maybe_killed();
 	CHECK(index < FAKE_FRAMES && fake.generation[index] == frame >> 32 && fake.pins[index]);
 	fake.pins[index]--;
 	fake.pins_all--;
 	maybe_killed();
+}
+
+void port_unpin(u32 unit, const frame_t *frame, u32 n)
+{
+	CHECK(unit == 0 && n && n <= BLOCK_SEGMENTS);
+	while (n--)
+		unpin_one(frame[n]);
 }
 
 u32 port_pins(u32 unit)

@@ -305,6 +305,43 @@ static void test_frame_blocks(void)
 	assert(!mm_check());
 }
 
+static err_t pin(struct pool *pool, frame_t frame, u32 device, s64 delta, paddr_t *paddr)
+{
+	u64 done;
+	*paddr = frame;
+	return frame_pin(pool, paddr, 1, device, delta, &done);
+}
+
+// A list is pinned up to the first that cannot be, which is told; and unpinned from its end.
+static void test_frame_pin_list(void)
+{
+	struct pool a = { 0 };
+	u64 list[4], refs[4], done;
+	boot(64, 40);
+	assert(!pool_init(&a, &root, 4));
+	for (u32 i = 0; i < 4; i++)
+		refs[i] = alloc_one(&a, 0);
+#define LIST(n, delta) (memcpy(list, refs, sizeof(list)), frame_pin(&a, list, n, 1, delta, &done))
+#define PINS(i)        page_pins(pfn_to_page((u32)refs[i]))
+	assert(!LIST(4, 1) && done == 4);
+	for (u32 i = 0; i < 4; i++)
+		assert(list[i] == (u64)(u32)refs[i] << PAGE_SHIFT && PINS(i) == 1);
+	assert(LIST(4, 2) == -ERR_INVAL && !done && LIST(4, 0) == -ERR_INVAL && !done);
+	assert(!LIST(2, -1) && done == 2 && !PINS(0) && !PINS(1) && PINS(2) == 1 && !memcmp(list, refs, sizeof(list)));
+	assert(LIST(4, -1) == -ERR_BUSY && done == 2 && !PINS(2) && !PINS(3));
+	refs[2] += 1ul << 32;
+	assert(LIST(4, 1) == -ERR_STALE && done == 2 && list[1] >> PAGE_SHIFT == (u32)refs[1] && list[2] == refs[2]);
+	assert(PINS(0) == 1 && PINS(1) == 1 && !PINS(2) && !PINS(3) && !LIST(done, -1) && done == 2 && !PINS(0));
+	refs[2] = refs[1]; // twice in a list counts twice
+	assert(!LIST(3, 1) && PINS(1) == 2 && !LIST(3, -1) && !PINS(1));
+	assert(!LIST(2, 1) && LIST(4, 1) == 0 && done == 4);
+	a.dying = true;
+	assert(LIST(1, 1) == -ERR_DYING && !done && !LIST(4, -1) && !LIST(2, -1) && !PINS(0));
+#undef LIST
+#undef PINS
+	assert(!mm_check());
+}
+
 static void test_frame_move(void)
 {
 	struct pool a = { 0 }, b = { 0 };
@@ -313,19 +350,19 @@ static void test_frame_move(void)
 	boot(64, 40);
 	assert(!pool_init(&a, &root, 4) && !pool_init(&b, &root, 1));
 	frame_t f = alloc_one(&a, 0), g = alloc_one(&a, 0);
-	assert(!frame_pin(&a, f, 1, 1, &paddr) && paddr == (u64)(u32)f << PAGE_SHIFT);
-	assert(frame_pin(&a, f, 1, 2, &paddr) == -ERR_INVAL && frame_pin(&b, f, 1, 1, &paddr) == -ERR_STALE);
+	assert(!pin(&a, f, 1, 1, &paddr) && paddr == (u64)(u32)f << PAGE_SHIFT);
+	assert(pin(&a, f, 1, 2, &paddr) == -ERR_INVAL && pin(&b, f, 1, 1, &paddr) == -ERR_STALE);
 	assert(frame_move(&a, &b, f, &out) == -ERR_BUSY && frame_free(&a, f, FREE_DISCARD) == -ERR_BUSY);
-	assert(!frame_pin(&a, f, 1, -1, &paddr) && frame_pin(&a, f, 1, -1, &paddr) == -ERR_BUSY);
+	assert(!pin(&a, f, 1, -1, &paddr) && pin(&a, f, 1, -1, &paddr) == -ERR_BUSY);
 	// A pin is its device's alone, and an argument page's is nobody's; a reset drops what is left of one device.
 	struct page *page = pfn_to_page((u32)f);
 	pfn_t at = 0;
 	page->pins += PIN_ARGUMENT;
-	assert(frame_pin(&a, f, 1, -1, &paddr) == -ERR_BUSY && !frame_pin(&a, f, 2, 1, &paddr));
-	assert(frame_pin(&a, f, 1, 1, &paddr) == -ERR_BUSY && frame_pin(&a, f, 1, -1, &paddr) == -ERR_BUSY);
-	assert(!frame_pin(&a, f, 2, 1, &paddr) && page_pins(page) == 3);
+	assert(pin(&a, f, 1, -1, &paddr) == -ERR_BUSY && !pin(&a, f, 2, 1, &paddr));
+	assert(pin(&a, f, 1, 1, &paddr) == -ERR_BUSY && pin(&a, f, 1, -1, &paddr) == -ERR_BUSY);
+	assert(!pin(&a, f, 2, 1, &paddr) && page_pins(page) == 3);
 	assert(frame_unpin_device(&at, 1, 64) == 0 && frame_unpin_device(&at, 2, 64) == 2 && page_pins(page) == 1);
-	assert(frame_pin(&a, f, 2, -1, &paddr) == -ERR_BUSY && frame_free(&a, f, FREE_DISCARD) == -ERR_BUSY);
+	assert(pin(&a, f, 2, -1, &paddr) == -ERR_BUSY && frame_free(&a, f, FREE_DISCARD) == -ERR_BUSY);
 	page->pins -= PIN_ARGUMENT;
 	assert(frame_move(&a, &a, f, &out) == -ERR_INVAL && !frame_move(&a, &b, f, &out));
 	assert(out >> 32 == (f >> 32) + 1 && a.usage == 1 && b.usage == 1);
@@ -372,8 +409,8 @@ static void test_frame_marks(void)
 	assert(out[0] >> FRAME_WORD_MARKS & PAGE_DIRTY && frame_free(&a, g, 0) == -ERR_BUSY);
 	assert(!frame_free(&a, g, FREE_DISCARD) && !frame_evict(&a, f, 6, NULL, 0, 0, &left));
 	// What is on its way out is pinned for the device that writes it, and stays until that has finished.
-	assert(!frame_pin(&a, f, 1, 1, &paddr) && frame_free(&a, f, FRAME_FREE_EVICT) == -ERR_BUSY);
-	assert(!frame_pin(&a, f, 1, -1, &paddr) && !frame_free(&a, f, FRAME_FREE_EVICT));
+	assert(!pin(&a, f, 1, 1, &paddr) && frame_free(&a, f, FRAME_FREE_EVICT) == -ERR_BUSY);
+	assert(!pin(&a, f, 1, -1, &paddr) && !frame_free(&a, f, FRAME_FREE_EVICT));
 	assert(!mm_check() && !mm_check_rest(0));
 }
 
@@ -470,6 +507,7 @@ int main(void)
 	test_pool_ids();
 	test_frame_zeroing();
 	test_frame_blocks();
+	test_frame_pin_list();
 	test_frame_move();
 	test_frame_marks();
 	test_pool_destroy();

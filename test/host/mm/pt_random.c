@@ -57,13 +57,13 @@ static void op_free(void)
 static void op_pin(void)
 {
 	u32 p;
-	paddr_t pa;
+	u64 done;
 	frame_t ref = pick_frame(&p);
 	struct frame_model *f = named(ref, p);
 	if (!f)
 		return;
 	s64 delta = f->pins ? -1 : rnd(4) ? 0 : 1;
-	if (!delta || frame_pin(&pool[p], ref, 1, delta, &pa))
+	if (!delta || frame_pin(&pool[p], &ref, 1, 1, delta, &done))
 		return;
 	f->pins += delta;
 	if (!f->presentable) {
@@ -708,10 +708,10 @@ static void epoch_end(u64 free_frames)
 		space_destroy(s);
 	while (owned_count) {
 		struct frame_model *f = &frame[owned[0]];
-		paddr_t pa;
+		u64 done;
 		CHECK(!f->mapcount, "frame %x is still mapped", owned[0]);
 		for (; f->pins; f->pins--)
-			CHECK(!frame_pin(&pool[f->pool], f->ref, 1, -1, &pa), "unpin");
+			CHECK(!frame_pin(&pool[f->pool], &f->ref, 1, 1, -1, &done), "unpin");
 		CHECK(!frame_free(&pool[f->pool], f->ref, FREE_DISCARD | FRAME_FREE_EVICT), "free");
 		model_gone(owned[0]);
 	}

@@ -49,24 +49,22 @@ struct io *io_pop(struct disks *d, struct io_list *list)
 
 static void frames_unpin(const struct io *io, u32 frames)
 {
-	while (frames--)
-		port_unpin(io->unit, io->frame[frames]);
+	if (frames)
+		port_unpin(io->unit, io->frame, frames);
 }
 
 err_t io_pin(struct io *io, paddr_t *paddr)
 {
-	state_set(io, IO_PIN);
-	for (u32 i = 0; i < io->frames; i++) {
-		err_t err = port_pin(io->unit, io->frame[i], &paddr[i]);
+	err_t err = 0;
+	u32 pinned;
 
-		if (!err)
-			continue;
-		frames_unpin(io, i);
-		state_set(io, IO_QUEUED);
-		return err;
-	}
-	state_set(io, IO_BUSY);
-	return 0;
+	state_set(io, IO_PIN);
+	if (io->frames)
+		err = port_pin(io->unit, io->frame, io->frames, paddr, &pinned);
+	if (err)
+		frames_unpin(io, pinned);
+	state_set(io, err ? IO_QUEUED : IO_BUSY);
+	return err;
 }
 
 void io_unpin(struct io *io)

@@ -38,14 +38,28 @@ void port_write(u32 unit, u32 reg, u32 value)
 	ports[unit].registers[reg / sizeof(u32)] = value;
 }
 
-err_t port_pin(u32 unit, frame_t frame, paddr_t *paddr)
+static err_t frames_pin(cptr_t pool, const frame_t *frame, u32 n, u32 unit, u64 delta, u64 *done)
 {
-	return sys_frame_pin(SLOT_CLIENT_POOL, frame, ports[unit].device, 1, paddr);
+	for (u32 i = 0; i < n; i++)
+		server_argument()[i] = frame[i];
+	return sys_frame_pin(pool, n, ports[unit].device, delta, done);
+}
+_Static_assert(BLOCK_SEGMENTS <= BATCH_FILL, "a request in one call");
+
+err_t port_pin(u32 unit, const frame_t *frame, u32 n, paddr_t *paddr, u32 *done)
+{
+	u64 pinned = 0;
+	err_t err = frames_pin(SLOT_CLIENT_POOL, frame, n, unit, 1, &pinned);
+
+	for (u32 i = 0; i < pinned; i++)
+		paddr[i] = server_argument()[i];
+	*done = (u32)pinned;
+	return err;
 }
 
-void port_unpin(u32 unit, frame_t frame)
+void port_unpin(u32 unit, const frame_t *frame, u32 n)
 {
-	must("unpin a frame", sys_frame_pin(SLOT_CLIENT_POOL, frame, ports[unit].device, (u64)-1, NULL));
+	must("unpin frames", frames_pin(SLOT_CLIENT_POOL, frame, n, unit, (u64)-1, NULL));
 }
 
 u32 port_pins(u32 unit)
@@ -133,15 +147,15 @@ static u32 disks_find(u32 devices)
 static void memory_page(struct unit *u, u32 page)
 {
 	frame_t *frame = &disks.state->memory[u->number][page];
-	cptr_t device = ports[u->number].device;
 	u64 counts = 0;
 
 	if (!*frame)
 		must("have memory for a queue", sys_frame_alloc(SLOT_SELF_POOL, 0, 1, 0, NULL, frame));
 	must("look at its memory", sys_frame_mark(SLOT_SELF_POOL, *frame, MARK_STAT, 0, 0, NULL, &counts, NULL, NULL));
 	if (counts >> 32)
-		must("unpin its memory", sys_frame_pin(SLOT_SELF_POOL, *frame, device, (u64)-1, NULL));
-	must("pin its memory", sys_frame_pin(SLOT_SELF_POOL, *frame, device, 1, &u->queue.page[page]));
+		must("unpin its memory", frames_pin(SLOT_SELF_POOL, frame, 1, u->number, (u64)-1, NULL));
+	must("pin its memory", frames_pin(SLOT_SELF_POOL, frame, 1, u->number, 1, NULL));
+	u->queue.page[page] = server_argument()[0];
 	ports[u->number].memory_pins++;
 	must("map its memory", sys_map(SLOT_SELF_ASPACE, (vaddr_t)u->queue.mem + page * PAGE_SIZE, SLOT_SELF_POOL,
 				       *frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0, NULL, NULL));

@@ -9,8 +9,10 @@
 u32 port_read(u32 unit, u32 reg);
 void port_write(u32 unit, u32 reg, u32 value);
 
-// A frame of a client for a unit's device: it stays where it is until unpinned. Errors: STALE, BUSY, DYING.
-err_t port_pin(u32 unit, frame_t frame, paddr_t *paddr);
-void port_unpin(u32 unit, frame_t frame);
+// Frames of a client for a unit's device: they stay where they are until unpinned; n at most BLOCK_SEGMENTS. Errors:
+// STALE, BUSY, DYING, and the first *done are pinned. Unpinning begins with the last one: whoever is killed in between
+// leaves pins on the first ones.
+err_t port_pin(u32 unit, const frame_t *frame, u32 n, paddr_t *paddr, u32 *done);
+void port_unpin(u32 unit, const frame_t *frame, u32 n);
 // Frames of clients pinned for the unit's device now, as the kernel counts them.
 u32 port_pins(u32 unit);

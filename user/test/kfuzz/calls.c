@@ -79,7 +79,7 @@ static const u8 shapes[][10] = {
 	[NR_FRAME_MOVE] = { POOL, POOL, FEW, FRAME },
 	[NR_FRAME_FILL] = { POOL, FRAME, FRAME },
 	[NR_FRAME_MARK] = { POOL, FRAME, OP, OP, WORD },
-	[NR_FRAME_PIN] = { POOL, FRAME, DEVICE, OP },
+	[NR_FRAME_PIN] = { POOL, FEW, DEVICE, OP },
 	[NR_ASPACE_CTL] = { ASPACE, OP, OP, VA, VA, ENDPOINT, POOL, FLAGS },
 	[NR_MAP] = { ASPACE, VA, POOL, FRAME, FEW, MAPFLAGS, FRAME, WORD, WORD },
 	[NR_UNMAP] = { ASPACE, VA, BIG, POOL, FLAGS, WORD },
@@ -225,10 +225,8 @@ static void learn(u64 nr, const struct request *rq, const u64 r[10], err_t err)
 		frames_learn(0, rq->label);
 	if (nr == NR_MAP && !err && rq->label == 1)
 		mapping_learn(r);
-	if (nr == NR_FRAME_PIN && !err && r[3] == 1) {
-		fuzz.pin[fuzz.pins].frame = r[1];
-		fuzz.pin[fuzz.pins++].pool = r[0];
-	}
+	if (nr == NR_FRAME_PIN && r[3] == 1)
+		fuzz.pins += rq->label <= r[1] ? rq->label : r[1];
 }
 
 // Whole calls that chance alone would not put together.
@@ -291,13 +289,15 @@ static void ids_learn(void)
 				ids[k] = fuzz_argument[3 * i + 1];
 }
 
-// Pins must stay known: only these pools, one up, and no more than there is room for.
+// Only a part of the world is pinned: the rest is to be moved and freed.
 static bool pin_allowed(u64 r[10])
 {
 	r[0] = one_in(4) ? S_SUBPOOL : S_POOL;
 	r[2] = S_DEVICE;
-	r[3] = 1;
-	return fuzz.pins < PINS;
+	r[3] = one_in(4) ? (u64)-1 : 1;
+	if (one_in(2))
+		fuzz_argument[0] = shaped(FRAME);
+	return r[3] != 1 || r[1] > BATCH_FILL || fuzz.pins + r[1] <= PINS;
 }
 
 static bool call_allowed(u64 nr, u64 r[10])

@@ -43,16 +43,11 @@ enum {
 #define WINDOW_END    0x100000000ul
 #define PINS          32
 
-// The fuzzer's part, in its own domain. What it pinned must be unpinned for it: only it knows the frames.
-struct pin {
-	frame_t frame;
-	cptr_t pool; // S_POOL or S_SUBPOOL
-};
+// The fuzzer's part, in its own domain.
 struct fuzz {
 	u64 seed, calls; // of this round
 	u64 done[NR_SYSTEM + 1], failed[NR_SYSTEM + 1];
-	struct pin pin[PINS];
-	u32 pins;
+	u32 pins; // at most so many frames are pinned; a reset of the device drops them
 };
 extern struct fuzz fuzz;
 extern u64 fuzz_argument[PAGE_SIZE / sizeof(u64)]; // the fuzzer's argument page is mapped over it
