@@ -131,6 +131,7 @@ struct reclaim {
 	bool background; // until the high watermark is reached
 	u64 need;        // frames vm waits for, 0 none
 	u64 need_flow;
+	u64 need_went;      // frames that went since then
 	u64 shrink, shrunk; // frames that a program wants out, and that went
 	struct request shrink_rq;
 	u64 fruitless;   // frames looked at since the last one that went

@@ -13,6 +13,7 @@
 static void page_went(void)
 {
 	rc.fruitless = 0;
+	rc.need_went++;
 	rc.shrunk += rc.shrink != 0;
 	rc.stats[rc.need || rc.pending_count ? RECLAIMSTAT_PGSTEAL_DIRECT : RECLAIMSTAT_PGSTEAL_KSWAPD]++;
 }

@@ -158,9 +158,16 @@ static void give_up(void)
 	}
 }
 
+// vm waits until so many frames are free, or so many went: what others took meanwhile must not keep it waiting for
+// ever, since everybody who waits for memory waits for this answer.
+static bool needed(u64 room)
+{
+	return room >= rc.need + rc.min || (rc.need_went >= rc.need && room > rc.min);
+}
+
 static void satisfied(u64 room)
 {
-	if (rc.need && room >= rc.need + rc.min) {
+	if (rc.need && needed(room)) {
 		answer(SWAPANS_FRAMES, 0, 0, rc.need_flow);
 		rc.need = 0;
 	}
@@ -205,6 +212,7 @@ static void work_again(void)
 void work_frames(u64 n, u64 flow)
 {
 	rc.stats[RECLAIMSTAT_ALLOCSTALL]++;
+	rc.need_went = rc.need ? rc.need_went : 0;
 	rc.need = n > rc.need ? n : rc.need;
 	rc.need_flow = flow;
 }
