@@ -323,6 +323,14 @@ enum fault_plan fault_refused(const struct fault *f, const struct map_reply *map
 	return FAULT_ENDED;
 }
 
+// Another window's pager cannot enlarge the pool that pays for the page tables. True: the access is tried again now.
+static bool exception_grow(struct proc *p, const struct request *rq)
+{
+	struct fault f = { .badge = rq->badge, .addr = rq->w[1], .reply = rq->reply, .flow = rq->flow };
+
+	return !pool_grow(p) || memory_need(p, &f, TABLE_FRAMES) == FAULT_RETRY;
+}
+
 bool fault_exception(const struct request *rq)
 {
 	static const struct {
@@ -342,9 +350,8 @@ bool fault_exception(const struct request *rq)
 	struct proc *p = badge_proc(rq->badge);
 	u64 cause = rq->w[0] & 0xff, reason = rq->w[0] >> 8;
 
-	/* Another window's pager cannot enlarge the pool that pays for the page tables. */
-	if (cause == EXC_REFUSED && reason == ERR_NOMEM && !pool_grow(p))
-		return true;
+	if (cause == EXC_REFUSED && reason == ERR_NOMEM)
+		return exception_grow(p, rq);
 	if (cause < EXC_ILLEGAL || cause > EXC_REFUSED)
 		cause = EXC_ILLEGAL;
 

@@ -38,7 +38,7 @@ enum fault_plan fault_slow(const struct fault *fault, struct map_reply *map);
 enum fault_plan fault_refused(const struct fault *f, const struct map_reply *map, err_t err);
 // `want` frames in the magazine, or some: MAP. Else what becomes of the fault.
 enum fault_plan frame_need(struct proc *p, const struct fault *f, u32 want);
-// false: the process is gone. true: what was missing is there now, the thread tries again.
+// true: what was missing is there now, the thread tries again. false: it is gone, or waits for memory.
 bool fault_exception(const struct request *rq);
 
 /*

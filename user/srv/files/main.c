@@ -68,7 +68,8 @@ static bool buffer_fault(const struct request *rq, struct map_reply *map)
 	return map->frame != 0;
 }
 
-// Answers the fault and receives the next request. When the mapping cannot be made the fault gets the error.
+// Answers the fault and receives the next request. When the mapping cannot be made the fault gets the error; NOMEM: the
+// client's own pool has no page table for it, and vm enlarges that.
 static err_t fault_reply_recv(struct request *rq)
 {
 	struct map_reply map;
@@ -78,9 +79,10 @@ static err_t fault_reply_recv(struct request *rq)
 		err = ipc_reply_map_recv(SLOT_SELF_ENDPOINT, &map, rq);
 		if (err >= 0)
 			return err;
-		log_line("files: cannot map the buffer of process %lu: error %d", rq->badge >> 16, -err);
+		if (err != -ERR_NOMEM)
+			log_line("files: cannot map the buffer of process %lu: error %d", rq->badge >> 16, -err);
 	}
-	reply_set_status(rq, -ERR_FAULT);
+	reply_set_status(rq, err == -ERR_NOMEM ? err : -ERR_FAULT);
 	return ipc_reply_recv(SLOT_SELF_ENDPOINT, rq);
 }
 
