@@ -163,6 +163,9 @@ bool page_out(void)
 	u32 slot = looked.slot, pfn = looked.pfn;
 	frame_t frame = looked.frame;
 
+	/* A slot of a disk that is being let go, which no token names: the page takes another one. */
+	if (slot && slot_draining(slot) && slot_settle(slot))
+		slot = looked.slot = 0;
 	/* Being written still; or it cannot be written there: when nobody has a token any more it gets another slot. */
 	if (slot && (slot_word(slot) & (SWAPSLOT_FAILED | SWAPSLOT_BUSY) || slot_draining(slot)))
 		return false;
