@@ -7,7 +7,7 @@
  *	| object 1 | object 2 | ... | object count | [states] |
  *
  * Each object has a state of two bytes: handed out, away, or to be had and then the number of the next one. Nothing
- *that is believed lies in the objects, so a program that writes to freed memory harms its own data and no list.
+ * that is believed lies in the objects, so a program that writes to freed memory harms its own data and no list.
  *
  * The states of a slab, by the objects that are to be had (room):
  *

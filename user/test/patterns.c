@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * patterns SIZE [SECONDS] [SEED]: memory that must hold what was put there. SIZE is 64M, or 4x: so many times the
- *memory that programs have. Without SECONDS each pattern once, with it over and over until they are up.
+ * memory that programs have. Without SECONDS each pattern once, with it over and over until they are up.
  *
  *	keyed	every word names its address and the round
  *	walking	in every page one bit of each word, then all but that one; another bit in the next page
- *	random	pages in random order are checked at a few words and get the next round's; the whole is checked at the
- *end stripes	every 61st page, so that neighbours on disk are not neighbours in use
+ *	random	pages in random order are checked at a few words and get the next round's; at the end all is checked
+ *	stripes	every 61st page, so that neighbours on disk are not neighbours in use
  */
 #define _GNU_SOURCE
 #include <inttypes.h>

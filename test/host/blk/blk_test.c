@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The disk driver's core: two clients with their rings, the driver, a device that delays, reorders, fails and lies, and
- *a driver that is killed in any call of its port and started again.
+ * a driver that is killed in any call of its port and started again.
  *
  * Oracle: every request is answered once, with the error it deserves; what is read is what was last written there; no
  * frame is pinned when nothing is open; the device finds every frame it touches pinned (fake_disk.c).

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Disks: what clients want read or written, from the record in a client's ring to the answer in it
- *(lib/abi/56-block.idl).
+ * (lib/abi/56-block.idl).
  *
  *	FREE --io_take--> QUEUED --PIN--> BUSY --PIN--> DONE --io_answered--> FREE
  *	                    ^              |

@@ -7,7 +7,7 @@
  *	           +<-- tail of the active list, when the inactive one is the shorter: referenced
  *
  * The fault that brought a page in has set its A bit; so the first look at the tail finds it young in any case, and
- *only the second tells something.
+ * only the second tells something.
  */
 #include "reclaim.h"
 

@@ -8,8 +8,9 @@
  *
  * A slot, by its word and count:
  *
- *	free (0, 0) --slot_alloc--> USED, count n, frame: evicted --written--> + ON_DISK --frame freed--> on the disk
- *only ^                                        read: BUSY ... frame <-------------------------------+
+ *	free (0, 0) --slot_alloc--> USED, count n, frame --written--> + ON_DISK --frame freed--> disk only
+ *	     ^                                     ^                                                 |
+ *	     |                                     +---------- read: BUSY, then frame ---------------+
  *	     +--- count 0, and no frame or its frame given up or freed, and no transfer (slot_settle)
  *
  * Invariants
@@ -19,7 +20,7 @@
  *	- a frame is freed by reclaim only if its content is on the disk, or nobody can ask for it (count 0)
  *	- a frame is on at most one list; a list entry is of a frame's life, which its generation tells
  *	- reclaim never waits: what cannot go on (no frame, no transfer, ring full) stays queued, and every event that
- *could change that ends in work_quantum
+ *	  could change that ends in work_quantum
  */
 #pragma once
 

@@ -3,12 +3,12 @@
  * When reclaim works, and how much at a time. A quantum looks at some frames and ends; requests are served between
  * quanta. It asks for the next one as long as something is wanted and the last one could do anything.
  *
- *	wanted: vm waits for frames (need) | reads wait for a frame | a program asked (shrink) | background, from the
- *low watermark up to the high one
+ *	wanted: vm waits for frames (need) | reads wait for a frame | a program asked (shrink)
+ *		| background, from the low watermark up to the high one
  *
  * Nothing can be done any more when all lists have been gone through LOOKS times without a frame that went, nothing is
- *on its way to the disk, and slots that only cached a mapped page have been given up. Then vm is told to choose a
- *victim.
+ * on its way to the disk, and slots that only cached a mapped page have been given up. Then vm is told to choose a
+ * victim.
  */
 #include "reclaim.h"
 

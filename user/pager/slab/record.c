@@ -4,7 +4,7 @@
  *
  *	FRESH -> caches_make fills in those of kmalloc
  *	KEPT  -> the sealed operation was applied by state_open; slabs whose frames are gone (a predecessor freed them
- *and was killed before it could say so) are dropped; lists and counters rebuilt
+ *	         and was killed before it could say so) are dropped; lists and counters rebuilt
  */
 #include "slab.h"
 

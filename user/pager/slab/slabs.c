@@ -6,7 +6,7 @@
  *	listed by age              empty ones, the newest first: what shrinking takes from the other end
  *
  * Invariants: a slab is in the first list iff inuse < objects, in the second iff inuse == 0 as well; inuse is the
- *number of bits in `used`; a slab's frames are mapped nowhere but at its address in its owner.
+ * number of bits in `used`; a slab's frames are mapped nowhere but at its address in its owner.
  *
  * An empty slab stays its owner's, mapped, until somebody needs the frames: a batch that comes and goes costs two
  * messages a slab and no fault.

@@ -3,8 +3,7 @@
  * Pager servers that a process has only when it asks: their window and their endpoint. So those who do not ask pay
  * nothing, neither at fork nor at their end.
  *
- *	without --attach: noted in the record, then made--> with --end of the process: attach_empty, attach_drop-->
- *without
+ *	without --attach: noted in the record, then made--> with --end: attach_empty, attach_drop--> without
  *
  * Making is idempotent, so a second attach, or one that a predecessor began, ends in the same state. The server learns
  * of the process by its first request or fault, and of its end by NOTIFY_DEATH.

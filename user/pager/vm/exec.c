@@ -11,8 +11,8 @@
  *	-> STARTING: thread stopped, started anew
  *
  * From REPLACING on only memory for page tables and tails can be missing: then the call waits for it, and when there is
- *none the process ends like any other that does not fit. The phases are written down as results of the call, so that a
- *successor goes on where it must.
+ * none the process ends like any other that does not fit. The phases are written down as results of the call, so that a
+ * successor goes on where it must.
  */
 #include "swap.h"
 

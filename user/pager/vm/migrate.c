@@ -3,8 +3,9 @@
  * One page moves to another frame, and every mapping of it with it. rmap says where it may be mapped; the kernel, who
  * knows how often it is, says whether that was all (AGE), and only then something happens.
  *
- *	places (rmap) -> write-protected -> copied -> private memory: each place gets the new frame in one step
- *(IF_SAME); shared memory: the processes' entries go, then the shadow's gets it
+ *	places (rmap) -> write-protected -> copied
+ *	-> private memory: each place gets the new frame in one step (IF_SAME)
+ *	   shared memory: the processes' entries go, then the shadow's gets it
  *	-> the new frame gets its name -> the old one is free
  *
  * Nobody writes in between: a write fault waits for vm. reclaim may come at any step. What it has taken out already

@@ -5,8 +5,7 @@
  *
  *	nothing --wait_page, wait_memory, wait_call--> on the list, oldest first --answer--> a fault: replied 0, so that
  *	   ^                                            |                                 its thread faults again
- *	   +------- wait_drop: the process ends --------+                                a call: done again from the
- *start
+ *	   +------- wait_drop: the process ends --------+                                a call: done once more
  *
  * Nothing here outlives vm: the kernel delivers open requests to a successor again.
  *

@@ -8,8 +8,8 @@
  *	span.c    the ranges of a window  pages.c    the only file that maps, unmaps and asks pools for frames
  *
  * A window is tiled by spans: free ones, and spans cut into slots of one size, each followed by a guard page. An area
- *is a slot. Areas of up to SMALL pages share a span of SLOTS slots (the lineage of Linux' vmap_block); larger ones have
- *a span of their own with one slot.
+ * is a slot. Areas of up to SMALL pages share a span of SLOTS slots (the lineage of Linux' vmap_block); larger ones
+ * have a span of their own with one slot.
  *
  *	slot:  EMPTY --mapped ahead--> PREPARED --alloc--> BUSY --free--> LAZY --purge: unmapped, flushed--> EMPTY
  *	         '------------- alloc ------------------>'
@@ -24,10 +24,10 @@
  *   - a frame is mapped in the window or free: nothing is held back, so that whoever unmaps the window with UNMAP_FREE
  *     gets everything back (vm does, when the client dies)
  *   - the frames are of the client's own pool (a process': its child pool, which grows out of user memory): what a
- *client takes is counted by the kernel as the client's
+ *     client takes is counted by the kernel as the client's
  *
  * What must outlive the server is in the state segment: clients, and the busy bits of spans. All else that is mapped in
- *a window is garbage to a successor, which unmaps it. Every operation commits with one store (span_record.head).
+ * a window is garbage to a successor, which unmaps it. Every operation commits with one store (span_record.head).
  */
 #pragma once
 

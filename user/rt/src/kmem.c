@@ -4,9 +4,9 @@
  *
  * Objects are allocated and freed here, without a message, as long as this library holds some. The server has a bit for
  * each object that it gave out: set while the object is in use or spare here. Refill is a message and brings all that
- *the server has of one slab; flush is one and takes back what is spare of one slab: when a second slab is empty, and
- *from all of them when the program asks for it (kmem_cache_shrink). What is spare in slabs that are in use would help
- *nobody else: a slab belongs to one process.
+ * the server has of one slab; flush is one and takes back what is spare of one slab: when a second slab is empty, and
+ * from all of them when the program asks for it (kmem_cache_shrink). What is spare in slabs that are in use would help
+ * nobody else: a slab belongs to one process.
  *
  *	server --refill--> spare <--slab_alloc, slab_free--> in use
  *	   ^---- flush ------'

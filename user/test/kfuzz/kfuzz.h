@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * kfuzz: a server that tests the kernel from where a server stands. It owns a pool, tables, address spaces; so random
- *system calls get deep.
+ * system calls get deep.
  *
  * A round: the world is made in a pool of its own; a thread, the fuzzer, makes random calls with a table that holds the
- *world's capabilities and nothing else; then the world is taken apart, and the machine must have as many free frames,
- *objects and capabilities as before.
+ * world's capabilities and nothing else; then the world is taken apart, and the machine must have as many free frames,
+ * objects and capabilities as before.
  *
  *	main (its own priority)   receives: the fuzzer's end (a breakpoint), a fault, or bits of the watch
  *	fuzzer                    random calls; it may block itself
