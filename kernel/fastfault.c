@@ -68,7 +68,8 @@ void fastpath_fault(struct thread *t, u64 access, vaddr_t addr)
 	t->badge = badge;
 	t->flow = flow;
 	fastpath_leave();
-	arch_fast_deliver(&server->ctx, OP_PAGER_FAULT, flow, badge, reply, addr, access, old, what, (u32)reply, pc);
+	arch_fast_deliver(&server->ctx, RECEIVED_MESSAGE, OP_PAGER_FAULT, flow, badge, reply, addr, access, old, what,
+			  (u32)reply, pc);
 slow:
 	fastpath_decline();
 	trap_slow_fault(t, access, addr);

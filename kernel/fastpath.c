@@ -55,14 +55,14 @@ slow:
 static always_inline void fastpath_park(struct endpoint *ep)
 {
 	struct hart *hart = arch_hart();
-	u64 map = hart->ready_map;
-	if (!map || map & (map - 1) || hart->tlb.gate >> 8)
+	if (!hart->ready_map || hart->tlb.gate >> 8)
 		return;
 	struct thread *next = hart->ready[(u8)hart->tlb.gate];
 	struct aspace *as = next->aspace;
 	if (unlikely(!as->root))
 		return;
 	fastpath_wait(self, ep, in_flow >> 32);
+	fastpath_account(hart, self);
 	fastpath_dequeue(hart, next);
 	fastpath_switch(self, next, as);
 	fastpath_leave();

@@ -10,6 +10,7 @@
 void trap_slow_call(u64 index, u64 label);
 void trap_slow_reply_recv(u64 index, u64 label);
 void trap_slow_reply(u64 index, u64 label);
+void trap_slow_notify(u64 index, u64 bits, u64 flow);
 void trap_slow_reply_map_recv(u64 index, u64 flags, u64 pool, frame_t frame, frame_t source, u64 word0, u64 word1);
 void trap_slow_fault(struct thread *t, u64 access, vaddr_t addr);
 
@@ -44,6 +45,14 @@ static always_inline void fastpath_switch(const struct thread *from, struct thre
 		arch_hart()->tlb.as = as;
 		arch_root_write(as->root);
 	}
+}
+
+// Processor time up to now is of the thread that ran: for switches in which nobody works for it.
+static always_inline void fastpath_account(struct hart *hart, struct thread *ran)
+{
+	u64 now = arch_cycles();
+	ran->cycles += now - hart->stamp;
+	hart->stamp = now;
 }
 
 // The thread waits for the reply to its new request; returns the reply word.
@@ -85,7 +94,14 @@ static always_inline void fastpath_enqueue(struct hart *hart, struct thread *t)
 		hart->tlb.gate = (hart->tlb.gate & ~0xfful) | t->priority;
 }
 
-// Take the head of the only ready queue that is not empty.
+// To the head of its ready queue: it keeps its turn.
+static always_inline void fastpath_displace(struct hart *hart, struct thread *t)
+{
+	fastpath_enqueue(hart, t);
+	hart->ready[t->priority] = t;
+}
+
+// Take the head of the most urgent ready queue.
 static always_inline void fastpath_dequeue(struct hart *hart, struct thread *first)
 {
 	struct thread *second = first->next;
@@ -97,6 +113,8 @@ static always_inline void fastpath_dequeue(struct hart *hart, struct thread *fir
 		return;
 	}
 	hart->ready[first->priority] = NULL;
-	hart->ready_map = 0;
+	hart->ready_map &= ~(1ul << first->priority);
 	hart->tlb.gate &= ~0xfful;
+	if (hart->ready_map)
+		hart->tlb.gate |= highest_bit(hart->ready_map);
 }

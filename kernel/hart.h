@@ -46,6 +46,17 @@ struct hart {
 extern struct hart harts[HARTS];
 extern u32 hart_count;
 
+// Highest bit of a map that is not 0. By halves: this instruction set has no count of leading zeroes.
+static always_inline u32 highest_bit(u64 map)
+{
+	u32 bit = 0;
+	for (u32 half = 32; half; half /= 2) {
+		if (map >> (bit + half))
+			bit += half;
+	}
+	return bit;
+}
+
 // One lock around the whole kernel, taken at the trap boundary.
 extern u32 kernel_lock_word;
 

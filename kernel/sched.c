@@ -22,17 +22,6 @@ static u32 gate_best(const struct hart *h)
 	return h->tlb.gate & 0xff;
 }
 
-// Highest bit of a map that is not 0. By halves: this instruction set has no count of leading zeroes.
-static u32 highest_bit(u64 map)
-{
-	u32 bit = 0;
-	for (u32 half = 32; half; half /= 2) {
-		if (map >> (bit + half))
-			bit += half;
-	}
-	return bit;
-}
-
 static void ready_insert(struct hart *h, struct thread *t)
 {
 	queue_insert(&h->ready[t->priority], t);

@@ -254,9 +254,10 @@ static always_inline _Noreturn void arch_fast_return(void *thread, u64 offset, u
 	__builtin_unreachable();
 }
 
-// The same for a request made by the kernel (a fault): it brings its words along; the last two are 0.
-static always_inline _Noreturn void arch_fast_deliver(struct arch_context *ctx, u64 label, u64 flow, u64 badge,
-						      u64 reply, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4, u64 w5)
+// The same for what the kernel has to say (a fault, bits): it brings its words along; the last two are 0.
+static always_inline _Noreturn void arch_fast_deliver(struct arch_context *ctx, u64 status, u64 label, u64 flow,
+						      u64 badge, u64 reply, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4,
+						      u64 w5)
 {
 	register u64 r_label asm("a1") = label;
 	register u64 r_w0 asm("a2") = w0;
@@ -269,9 +270,9 @@ static always_inline _Noreturn void arch_fast_deliver(struct arch_context *ctx, 
 	register u64 r_badge asm("t4") = badge;
 	register u64 r_reply asm("t5") = reply;
 	register struct arch_context *r_ctx asm("t6") = ctx;
-	asm volatile("li a0, 0\n li t1, 0\n li t2, 0\n" ARCH_RESTORE_SAVED ::"r"(r_label), "r"(r_w0), "r"(r_w1),
+	asm volatile("li a0, %[status]\n li t1, 0\n li t2, 0\n" ARCH_RESTORE_SAVED ::"r"(r_label), "r"(r_w0), "r"(r_w1),
 		     "r"(r_w2), "r"(r_w3), "r"(r_w4), "r"(r_w5), "r"(r_flow), "r"(r_badge), "r"(r_reply),
-		     "r"(r_ctx), [off] "i"(0), [fs] "i"(SSTATUS_FS)
+		     "r"(r_ctx), [status] "i"(status), [off] "i"(0), [fs] "i"(SSTATUS_FS)
 		     : "memory");
 	__builtin_unreachable();
 }

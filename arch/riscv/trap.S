@@ -43,6 +43,8 @@ trap_entry:
 	beq	a7, s1, fastpath_reply_map_recv
 	li	s1, NR_REPLY
 	beq	a7, s1, fastpath_reply
+	li	s1, NR_NOTIFY
+	beq	a7, s1, fastpath_notify
 	j	slow
 
 	// The fast paths decline by jumping here with every register that the user passed as it was.
@@ -57,6 +59,13 @@ trap_slow_reply_recv:
 	.global trap_slow_reply
 trap_slow_reply:
 	li	a7, NR_REPLY
+	j	slow
+	.global trap_slow_notify
+trap_slow_notify:
+	li	a7, NR_NOTIFY
+	.irp	r, a3, a4, a5, a6, t0, t1, t2	// carry nothing in: the fast path has used them
+	li	\r, 0
+	.endr
 	j	slow
 	.global trap_slow_reply_map_recv
 trap_slow_reply_map_recv:

@@ -278,10 +278,11 @@ static always_inline _Noreturn void arch_fast_return(void *thread, u64 offset, u
 	__builtin_unreachable();
 }
 
-// The same for a request made by the kernel (a fault): it brings its words along; the last two are 0. Words 0, 2 and 3
-// travel in registers that user_state_load leaves alone.
-static always_inline _Noreturn void arch_fast_deliver(struct arch_context *ctx, u64 label, u64 flow, u64 badge,
-						      u64 reply, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4, u64 w5)
+// The same for what the kernel has to say (a fault, bits): it brings its words along; the last two are 0. Words 0, 2
+// and 3 travel in registers that user_state_load leaves alone.
+static always_inline _Noreturn void arch_fast_deliver(struct arch_context *ctx, u64 status, u64 label, u64 flow,
+						      u64 badge, u64 reply, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4,
+						      u64 w5)
 {
 	register u64 r_label asm("rsi") = label;
 	register u64 r_w0 asm("rax") = w0;
@@ -296,9 +297,9 @@ static always_inline _Noreturn void arch_fast_deliver(struct arch_context *ctx, 
 	ctx->x[X_R10] = w1;
 	asm volatile(ARCH_RESUME_STATE
 		     "mov %%rax, %%rdx\n mov %c[w1](%%rcx), %%r10\n mov %%rbx, %%r8\n mov %%rbp, %%r9\n"
-		     "xor %%eax, %%eax\n xor %%ebx, %%ebx\n xor %%ebp, %%ebp\n" ARCH_RESUME_USER ::"r"(r_label),
+		     "mov %[status], %%eax\n xor %%ebx, %%ebx\n xor %%ebp, %%ebp\n" ARCH_RESUME_USER ::"r"(r_label),
 		     "r"(r_w0), "r"(r_w2), "r"(r_w3), "r"(r_w4), "r"(r_w5), "r"(r_flow), "r"(r_badge), "r"(r_reply),
-		     "r"(r_ctx), [w1] "i"(X_R10 * 8), ARCH_RESUME_OPERANDS
+		     "r"(r_ctx), [status] "i"(status), [w1] "i"(X_R10 * 8), ARCH_RESUME_OPERANDS
 		     : "memory");
 	__builtin_unreachable();
 }

@@ -10,4 +10,5 @@ CFLAGS_kernel/trace.c := -fomit-frame-pointer
 FASTPATH_FREE := -fomit-frame-pointer $(foreach r,rbx r12 r13,-ffixed-$(r)) -fcall-used-r14 -fcall-used-r15
 FASTPATH_STACK := 128
 CFLAGS_kernel/fastpath.c := $(FASTPATH_FREE)
+CFLAGS_kernel/fastnotify.c := $(FASTPATH_FREE)
 CFLAGS_kernel/fastfault.c := $(FASTPATH_FREE) -ffixed-r15

@@ -48,6 +48,8 @@ trap_syscall_entry:
 	je	syscall_reply_map_recv
 	cmp	$NR_REPLY, %rax
 	je	syscall_reply
+	cmp	$NR_NOTIFY, %rax
+	je	syscall_notify
 	jmp	slow
 syscall_call:
 	call	fastpath_call
@@ -55,6 +57,8 @@ syscall_reply_recv:
 	call	fastpath_reply_recv
 syscall_reply:
 	call	fastpath_reply
+syscall_notify:
+	call	fastpath_notify
 syscall_reply_map_recv:
 	mov	%r10, %rcx		// words 1 and 4 become the fourth and the seventh argument of a C function
 	push	%r14
@@ -72,6 +76,10 @@ trap_slow_reply_recv:
 	.global trap_slow_reply
 trap_slow_reply:
 	mov	$NR_REPLY, %eax
+	jmp	slow
+	.global trap_slow_notify
+trap_slow_notify:
+	mov	$NR_NOTIFY, %eax
 	jmp	slow
 	.global trap_slow_reply_map_recv
 trap_slow_reply_map_recv:

@@ -26,6 +26,7 @@ frame_t fake_ref(u32 pfn);
 bool fake_exclusive(u32 pfn);
 extern bool fake_in_fault; // the caller waits for a fault, so a mapping may be its answer
 err_t fake_reply_map(u32 slot, u64 addr, const struct map_reply *map);
+void fault_arrived(void); // model.c: answers the fault that wait_arrived names
 
 // The last START of a process' thread, and whether it may run.
 struct fake_thread {

@@ -422,8 +422,10 @@ void fake_swap_deliver(void)
 	u64 bits = answered_bits | fake_own_bits;
 
 	answered_bits = fake_own_bits = 0;
-	if (bits)
-		vm_notified(bits);
+	if (!bits)
+		return;
+	vm_notified(bits);
+	fault_arrived();
 }
 
 void fake_swap_settle(void)

@@ -182,12 +182,42 @@ static bool allowed(const struct fake_entry *e, u64 access)
 	return e->kind == ENTRY_LEAF && e->prot >> access & 1;
 }
 
+// What main.c does with a plan.
+static enum fault_plan fault_answer(const struct fault *f, enum fault_plan plan, const struct map_reply *map)
+{
+	err_t err;
+
+	if (plan != FAULT_MAP && plan != FAULT_TOKEN)
+		return plan;
+	err = fake_reply_map(badge_slot(f->badge), f->addr & -PAGE_SIZE, map);
+	if (err)
+		return fault_refused(f, map, err);
+	if (plan == FAULT_TOKEN)
+		token_put(f->what);
+	return plan;
+}
+
+// The fault whose page has come is answered as main.c does it.
+void fault_arrived(void)
+{
+	struct map_reply map = { 0 };
+	struct request rq = { 0 };
+	enum fault_plan plan;
+	struct fault f;
+
+	if (!wait_arrived(&f))
+		return;
+	plan = fault_answer(&f, swap_arrived(&f, &map), &map);
+	rq.reply = f.reply;
+	if (plan != FAULT_PARKED && plan != FAULT_ENDED)
+		(void)ipc_reply(SLOT_SELF_ENDPOINT, &rq);
+}
+
 // One fault message, as main.c serves it.
 bool fault_serve(struct model *m, struct request *rq)
 {
 	struct map_reply map = { 0 };
 	enum fault_plan plan;
-	err_t err;
 
 	if (setjmp(fake_killed)) {
 		survived++;
@@ -198,15 +228,9 @@ bool fault_serve(struct model *m, struct request *rq)
 	}
 	fake_answer[badge_slot(rq->badge)].reply = 0;
 	plan = fault_plan(rq, &map);
-	if (plan == FAULT_MAP || plan == FAULT_TOKEN) {
-		struct fault f = { .badge = rq->badge, .addr = rq->w[0], .reply = rq->reply };
-
-		err = fake_reply_map(badge_slot(rq->badge), rq->w[0] & -PAGE_SIZE, &map);
-		if (err)
-			plan = fault_refused(&f, &map, err);
-		else if (plan == FAULT_TOKEN)
-			token_put(rq->w[3]);
-	}
+	plan = fault_answer(
+		&(struct fault){ .badge = rq->badge, .addr = rq->w[0], .what = rq->w[3], .reply = rq->reply }, plan,
+		&map);
 	if (plan == FAULT_PARKED)
 		(void)answered_later(rq);
 	fake_kill = fake_nomem = 0;

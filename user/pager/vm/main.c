@@ -24,18 +24,6 @@ static void receive_failed(struct request *rq, err_t err)
 	rq->reply = 0; /* the client is gone */
 }
 
-static __attribute__((noinline)) void other_request(struct request *rq, err_t err)
-{
-	if (err == RECEIVED_BITS) {
-		vm_notified(rq->w[0]);
-		rq->reply = 0;
-	} else if (err < 0) {
-		receive_failed(rq, err);
-	} else {
-		vm_request(rq);
-	}
-}
-
 static __attribute__((noinline)) enum fault_plan refused(u64 badge, u64 addr, u64 reply, u64 flow,
 							 const struct map_reply *map, err_t err)
 {
@@ -57,6 +45,50 @@ static __attribute__((noinline)) err_t reply_token(struct request *rq, const str
 	else
 		token_put(token);
 	return err;
+}
+
+// A page has come for which a fault waited: its answer is the mapping, as if it had been asked just now.
+static err_t reply_arrived(struct request *rq, const struct fault *f)
+{
+	struct map_reply map = { 0 };
+	enum fault_plan plan = swap_arrived(f, &map);
+	err_t err;
+
+	rq->badge = f->badge;
+	rq->w[0] = f->addr;
+	rq->w[3] = f->what;
+	rq->reply = f->reply;
+	rq->flow = f->flow;
+	if (plan == FAULT_TOKEN) {
+		err = reply_token(rq, &map, &plan);
+		if (err >= 0)
+			return err;
+	} else if (plan == FAULT_MAP) {
+		err = ipc_reply_map_recv(SLOT_SELF_ENDPOINT, &map, rq);
+		if (err >= 0)
+			return err;
+		plan = refused(f->badge, f->addr, f->reply, f->flow, &map, err);
+	}
+	fault_end(rq, plan);
+	return ipc_reply_recv(SLOT_SELF_ENDPOINT, rq);
+}
+
+// Anything but a plain fault, its answer, and the next request.
+static __attribute__((noinline)) err_t other_request(struct request *rq, err_t err)
+{
+	struct fault f;
+
+	if (err == RECEIVED_BITS) {
+		vm_notified(rq->w[0]);
+		rq->reply = 0;
+		if (wait_arrived(&f))
+			return reply_arrived(rq, &f);
+	} else if (err < 0) {
+		receive_failed(rq, err);
+	} else {
+		vm_request(rq);
+	}
+	return ipc_reply_recv(SLOT_SELF_ENDPOINT, rq);
 }
 
 static _Noreturn void serve(void)
@@ -91,8 +123,9 @@ static _Noreturn void serve(void)
 		} else {
 			struct request other = rq; /* a copy, so that rq itself stays in registers */
 
-			other_request(&other, err);
+			err = other_request(&other, err);
 			rq = other;
+			continue;
 		}
 		err = ipc_reply_recv(SLOT_SELF_ENDPOINT, &rq);
 	}

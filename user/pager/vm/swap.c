@@ -118,9 +118,11 @@ err_t token_resolve(struct proc *p, const struct vma *v, u64 page, u64 slot, fra
 			    prot ? prot | MAP_IF_TOKEN : MAP_HELD | MAP_IF_TOKEN, 0, swap_word0(vma_word0(v), slot),
 			    vma_word1(v, page), NULL, NULL);
 
-	if (!err)
-		token_put(slot);
-	return err;
+	if (err)
+		return err;
+	token_put(slot);
+	wait_entry_changed(p);
+	return 0;
 }
 
 static enum fault_plan map_read_only(const struct vma *v, u64 page, u64 slot, frame_t frame, struct map_reply *map)
@@ -188,6 +190,18 @@ enum fault_plan swap_fault(struct proc *p, const struct vma *v, u64 page, const 
 	if (view && !view->mapcount && swap_count(&swap, slot) == 1)
 		return map_again(p, v, page, slot, frame, map);
 	return map_copy(p, v, page, f, frame, map);
+}
+
+enum fault_plan swap_arrived(const struct fault *f, struct map_reply *map)
+{
+	struct proc *p = badge_proc(f->badge);
+	u64 page = PAGE_OF(f->addr);
+	u16 i = vma_find(p, page);
+	const struct vma *v = &vmas[i];
+
+	if (!f->what || !i || v->start > page || v->kind == VMA_SHARED)
+		return FAULT_RETRY;
+	return swap_fault(p, v, page, f, map);
 }
 
 // ---- ranges

@@ -40,6 +40,8 @@ void tokens_tell(void); // reclaim, of slots that nobody has any more
 
 // A fault on a token of private memory.
 enum fault_plan swap_fault(struct proc *p, const struct vma *v, u64 page, const struct fault *f, struct map_reply *map);
+// The same when the page has come for which it waited. RETRY: the fault is to be taken again.
+enum fault_plan swap_arrived(const struct fault *f, struct map_reply *map);
 // Take a frame that is mapped out of the swap cache, so that it may be written. false: its slot is needed elsewhere, or
 // it is on its way out again.
 bool swap_leave(frame_t frame);
@@ -61,3 +63,7 @@ bool wait_memory(struct proc *p, const struct fault *f, u32 want) must_check;
 // A call that is done again from the start when there are frames, or the page of a slot. false: it cannot wait.
 bool wait_call(const struct request *rq, u32 slot) must_check;
 void wait_answers(void);
+// A fault whose page has come, still to be answered (swap_arrived); false: none. To be asked after wait_answers.
+bool wait_arrived(struct fault *f) must_check;
+// An entry of a process that may wait has changed: the fault is to be taken again, for what is there now.
+void wait_entry_changed(const struct proc *p);

@@ -7,6 +7,9 @@
  *	   ^                                            |                                 its thread faults again
  *	   +------- wait_drop: the process ends --------+                                a call: done once more
  *
+ * The first fault whose page has come is answered with the mapping instead (`arrived`, taken by wait_arrived), by the
+ * system call that also waits for what comes next: that saves its thread a second fault.
+ *
  * Nothing here outlives vm: the kernel delivers open requests to a successor again.
  *
  * Invariants: a process is on the list at most once (it has one thread); frames_asked == one SWAPREQ_FRAMES is out; who
@@ -27,15 +30,17 @@ struct wait {
 	u64 reply; // its reply word, 0: waits for nothing
 	u64 flow;
 	u64 addr;      // of a fault
-	u32 slot : 30; // the swap slot whose page it waits for, 0: memory
-	u32 spare : 2;
-	u16 next; // process slot, 0: last
-	u8 call;  // of calls[], + 1; 0: a fault
+	u32 slot : 29; // the swap slot whose page it waits for, 0: memory
+	u32 access : 2;
+	u32 changed : 1; // its entry may have changed meanwhile
+	u16 next;        // process slot, 0: last
+	u8 call;         // of calls[], + 1; 0: a fault
 	u8 tries;
 };
 
 static struct wait waits[PROCS];
 static u16 oldest, newest;
+static u16 arrived;                 // process slot: its page is there, its fault is still to be answered. 0: none
 static struct request calls[CALLS]; // reply 0: free
 static bool frames_asked, last_try;
 static u8 tries; // of the call that is done again
@@ -70,7 +75,9 @@ static void enlist(struct proc *p, const struct wait *wait)
 
 bool wait_page(struct proc *p, const struct fault *f, u64 slot, bool alone)
 {
-	struct wait wait = { .reply = f->reply, .flow = f->flow, .addr = f->addr, .slot = (u32)slot };
+	struct wait wait = {
+		.reply = f->reply, .flow = f->flow, .addr = f->addr, .slot = (u32)slot, .access = (u32)f->access & 3
+	};
 
 	if (!ask(f->flow, SWAPREQ_PAGE, slot, alone))
 		return false;
@@ -193,6 +200,30 @@ static void call_end(struct request *rq)
 		(void)ipc_reply(SLOT_SELF_ENDPOINT, rq);
 }
 
+void wait_entry_changed(const struct proc *p)
+{
+	waits[proc_slot(p)].changed = 1;
+}
+
+bool wait_arrived(struct fault *f)
+{
+	struct wait *wait = &waits[arrived];
+	u64 badge = procs[arrived].badge;
+
+	arrived = 0;
+	if (!wait->reply)
+		return false;
+	*f = (struct fault){ .badge = badge,
+			     .addr = wait->addr,
+			     .access = wait->access,
+			     .old = ENTRY_TOKEN,
+			     .what = wait->changed ? 0 : wait->slot,
+			     .reply = wait->reply,
+			     .flow = wait->flow };
+	wait->reply = 0;
+	return true;
+}
+
 // One that was taken off the list, and has not ended since, tries again.
 static void wait_again(u16 slot)
 {
@@ -214,6 +245,19 @@ static void wait_again(u16 slot)
 	call_end(&rq);
 }
 
+// The page of a slot is there.
+static void page_arrived(u32 slot)
+{
+	for (u16 at = delist(slot), next; at; at = next) {
+		next = waits[at].next;
+		if (arrived || waits[at].call)
+			wait_again(at);
+		else
+			arrived = at;
+	}
+}
+
+// Everybody who waits for a slot (0: for memory) tries again.
 static void again_all(u32 slot)
 {
 	for (u16 at = delist(slot), next; at; at = next) {
@@ -270,7 +314,9 @@ static void answer(const struct swap_answer *a)
 {
 	switch (a->what) {
 	case SWAPANS_PAGE:
-		if ((s64)a->status == -ERR_IO)
+		if (!a->status)
+			page_arrived((u32)a->slot);
+		else if ((s64)a->status == -ERR_IO)
 			page_lost((u32)a->slot);
 		else
 			again_all((u32)a->slot);
