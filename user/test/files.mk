@@ -8,6 +8,11 @@ TEST_PROGRAMS += pagercheck
 pagercheck_SRCS := user/test/pagercheck.c user/test/check.c user/app/audit.c user/app/tables.c user/app/app.c user/app/glass.c
 pagercheck_DEST := /test/pagercheck
 
+# busy: memory full and every server busy.
+TEST_PROGRAMS += busy
+busy_SRCS := user/test/busy/main.c user/test/busy/work.c user/test/check.c
+busy_DEST := /test/busy
+
 # kfuzz: a server that tests the kernel from where a server stands.
 TEST_SERVERS += kfuzz
 kfuzz_SRCS := $(addprefix user/test/kfuzz/,main.c calls.c world.c inject.c prot.c orphan.c) user/test/lab/lab.c
