@@ -102,6 +102,12 @@ u8 *buffer_at(const struct client *c, u64 where, u64 len)
 	return host_buffer(badge_slot(c->badge)) + where;
 }
 
+u64 buffer_make(u64 slot, u64 want)
+{
+	(void)host_buffer(slot);
+	return want < FILES_BUFFER_SIZE ? (want + PAGE_SIZE - 1) & -(u64)PAGE_SIZE : FILES_BUFFER_SIZE;
+}
+
 void buffer_release(u64 slot)
 {
 	free(buffers[slot]);

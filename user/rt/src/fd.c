@@ -82,21 +82,46 @@ PATH ssize_t read_small(int fd, void *buf, size_t len)
 	return done;
 }
 
+size_t rt_buffer_there = PAGE_SIZE;
+
+// How many of `want` bytes, which are more than the buffer has, can go through it at once.
+static __attribute__((cold, noinline)) size_t buffer_ask(size_t want)
+{
+	u64 there;
+
+	want = want < FILES_BUFFER_SIZE ? want : FILES_BUFFER_SIZE;
+	if (want > rt_buffer_there && !files_buffer(SLOT_FILES, want, &there) && there > rt_buffer_there)
+		rt_buffer_there = there;
+	return want < rt_buffer_there ? want : rt_buffer_there;
+}
+
+// A pipe that was inherited is not known as one here.
+static __attribute__((cold, noinline)) bool is_pipe(int fd)
+{
+	u64 kind = FD_PIPE;
+
+	(void)files_fstat(SLOT_FILES, fd, &kind, NULL, NULL, NULL, NULL);
+	return kind == FD_PIPE;
+}
+
 // A read that fills the buffer goes on only where more is known to be there without waiting: in files, not in pipes.
 PATH ssize_t read_bulk(int fd, char *buf, size_t len)
 {
 	size_t total = 0;
-	u64 done;
+	u64 done, want;
 
 	do {
-		u64 want = len - total < FILES_BUFFER_SIZE ? len - total : FILES_BUFFER_SIZE;
-		err_t err = files_read(SLOT_FILES, fd, want, 0, &done);
+		err_t err;
 
+		want = len - total;
+		if (want > rt_buffer_there) /* a pipe holds no more than the first page */
+			want = rt_fd_kind[fd] == FD_PIPE ? rt_buffer_there : buffer_ask(want);
+		err = files_read(SLOT_FILES, fd, want, 0, &done);
 		if (err)
 			return total ? (ssize_t)total : rt_fail(err);
 		memcpy(buf + total, rt_files_buffer(), done);
 		total += done;
-	} while (total < len && done == FILES_BUFFER_SIZE && rt_fd_kind[fd] != FD_PIPE);
+	} while (total < len && done == want && rt_fd_kind[fd] != FD_PIPE && (want > PAGE_SIZE || !is_pipe(fd)));
 	return total;
 }
 
@@ -114,9 +139,11 @@ PATH ssize_t write_bulk(int fd, const char *buf, size_t len)
 	size_t total = 0;
 
 	while (total < len) {
-		u64 done, want = len - total < FILES_BUFFER_SIZE ? len - total : FILES_BUFFER_SIZE;
+		u64 done, want = len - total;
 		err_t err;
 
+		if (want > rt_buffer_there)
+			want = buffer_ask(want);
 		memcpy(rt_files_buffer(), buf + total, want);
 		err = files_write(SLOT_FILES, fd, want, 0, &done);
 		if (err)

@@ -39,6 +39,7 @@ pid_t fork(void)
 	}
 	if (pid == 0) {
 		rt_pid = 0;
+		rt_buffer_there = PAGE_SIZE;
 		if (rt_kmem_forked)
 			rt_kmem_forked();
 		err = files_fork_attach(SLOT_FILES, token);

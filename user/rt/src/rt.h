@@ -49,3 +49,6 @@ static inline char *rt_files_buffer(void)
 {
 	return (char *)FILES_BUFFER;
 }
+
+// fd.c: bytes of the buffer, from its start, that files has made. The first page is made when it is touched.
+extern size_t rt_buffer_there;

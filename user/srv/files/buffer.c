@@ -6,7 +6,11 @@
 // freed then are kept in `late` and tried again at the next death.
 //
 //	none --buffer_frame--> in the view (and, by a fault, in the client) --buffer_release--> free, or late
-//--buffers_reap--> free
+//	late --buffers_reap--> free
+//
+// All buffers together have `quota` pages. FIRST_PAGES of them are for first pages only, which hold paths and short
+// reads and writes: who moves much at a time cannot keep others from moving anything. The other pages of a buffer are
+// asked for (buffer_make), and the shorter they are the fewer one client gets.
 #include "buffer.h"
 
 #include "files.h"
@@ -18,9 +22,23 @@
 #define PAGES (FILES_BUFFER_SIZE / PAGE_SIZE)
 #define LATE  256
 
+#define FIRST_PAGES 32 // kept for the first pages of buffers
+#define MORE_SHARE  4  // a client may have this part of the other pages that are left
+
 static frame_t frames[CLIENTS][PAGES]; // 0: none
 static frame_t late[LATE];
 static u32 late_count;
+static u64 quota, used;
+
+void buffers_init(u64 pages)
+{
+	quota = pages;
+}
+
+static u64 more_left(void)
+{
+	return quota > used + FIRST_PAGES ? quota - used - FIRST_PAGES : 0;
+}
 
 static vaddr_t view_va(u64 slot, u64 page)
 {
@@ -69,7 +87,7 @@ frame_t buffer_frame(u64 slot, u64 page)
 
 	if (likely(frame))
 		return frame;
-	frame = frame_make();
+	frame = !page || more_left() ? frame_make() : 0;
 	if (!frame)
 		return 0;
 	err = sys_map(SLOT_SELF_ASPACE, view_va(slot, page), SLOT_SELF_POOL, frame, 1, PROT_READ | PROT_WRITE, 0, 0, 0,
@@ -78,7 +96,22 @@ frame_t buffer_frame(u64 slot, u64 page)
 		frame_release(frame);
 		return 0;
 	}
+	used++;
 	return frames[slot][page] = frame;
+}
+
+u64 buffer_make(u64 slot, u64 want)
+{
+	u64 share = more_left() / MORE_SHARE, pages = 0;
+
+	for (; pages < PAGES && pages * PAGE_SIZE < want; pages++) {
+		if (frames[slot][pages])
+			continue;
+		if ((pages && !share) || !buffer_frame(slot, pages))
+			break;
+		share -= pages != 0;
+	}
+	return pages * PAGE_SIZE;
 }
 
 u8 *buffer_at(const struct client *c, u64 where, u64 len)
@@ -107,8 +140,10 @@ void buffer_release(u64 slot)
 	if (err)
 		panic("files: cannot unmap the buffer of slot %lu: error %d", slot, -err);
 	for (u64 page = 0; page < PAGES; page++) {
-		if (frames[slot][page])
+		if (frames[slot][page]) {
 			frame_release(frames[slot][page]);
+			used--;
+		}
 		frames[slot][page] = 0;
 	}
 }

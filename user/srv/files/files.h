@@ -120,6 +120,8 @@ void store_trim(void); // give unused pages back to the pool
 
 // buffer.c: the client's shared buffer, as files sees it. NULL: outside of it or no memory for its pages
 u8 *buffer_at(const struct client *c, u64 where, u64 len);
+// Makes pages from its start on. Returns how many bytes of `want` are there, whole pages: fewer when memory is short.
+u64 buffer_make(u64 slot, u64 want);
 void buffer_release(u64 slot);
 
 // main.c

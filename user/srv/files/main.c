@@ -13,6 +13,9 @@
 #include <lib/base/string.h>
 #include <server/main.h>
 
+#define OWN_PAGES    96 // image, stack, page tables
+#define BUFFER_PAGES 40 // for buffers, and an eighth of the pool
+
 static struct {
 	u64 timer_hz;
 	u64 epoch; // seconds since 1970 when the machine was started, as far as the archive tells
@@ -65,6 +68,8 @@ static bool buffer_fault(const struct request *rq, struct map_reply *map)
 	*map = (struct map_reply){ .prot = PROT_READ | PROT_WRITE | (access == ACCESS_WRITE ? MAP_TOUCH : 0),
 				   .pool = SLOT_SELF_POOL,
 				   .frame = buffer_frame(badge_slot(rq->badge), (addr - FILES_BUFFER) / PAGE_SIZE) };
+	if (!map->frame)
+		log_line("files: no memory for the buffer of process %lu", rq->badge >> 16);
 	return map->frame != 0;
 }
 
@@ -145,19 +150,27 @@ static void clock_set(const struct archive_header *h, u64 timer_hz)
 			clock.epoch = e[i].mtime;
 }
 
+// How the pool is shared out: what the server is made of, the names, the clients' buffers, and the rest is the store's.
+static void pages_share(u64 pool, u64 nodes)
+{
+	u64 own = OWN_PAGES + (nodes * sizeof(struct node) + PAGE_SIZE - 1) / PAGE_SIZE;
+	u64 buffers = BUFFER_PAGES + pool / 8;
+
+	if (pool <= own + buffers)
+		panic("files: its pool of %lu pages is too small: see user/boot.manifest", pool);
+	buffers_init(buffers);
+	store_init(pool - own - buffers);
+}
+
 _Noreturn void server_main(const struct server_info *info)
 {
 	const struct archive_header *h = (const struct archive_header *)ARCHIVE_VA;
-	u64 count, reserve = info->pool_pages / 8 + 128; // image, tables, and the clients' buffers
+	u64 count = 1 + h->count + h->count / 2 + NEW_NODES; // a directory for every other file that the archive lists
 	struct node *nodes;
 
 	if (info->magic != SERVER_INFO_MAGIC || !info->archive_pages)
 		panic("files: init gave it no boot archive");
-	if (info->pool_pages <= reserve)
-		panic("files: its pool of %lu pages is too small: see user/boot.manifest", info->pool_pages);
-	store_init(info->pool_pages - reserve);
-	count = 1 + h->count + h->count / 2 +
-		NEW_NODES; // a directory that the archive does not list for every other file
+	pages_share(info->pool_pages, count);
 	nodes = arena_make(count * sizeof(*nodes));
 	if (!nodes)
 		panic("files: no memory for %lu names: give it a larger pool in user/boot.manifest", count);

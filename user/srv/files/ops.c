@@ -433,3 +433,13 @@ err_t files_op_exec(struct request *rq)
 	fd_close_all(c, c->cloexec);
 	return 0;
 }
+
+err_t files_op_buffer(struct request *rq, u64 want, u64 *out_there)
+{
+	struct client *c = client_get(rq->badge);
+
+	if (!c)
+		return -ERR_NFILE;
+	*out_there = buffer_make(badge_slot(rq->badge), want);
+	return 0;
+}
