@@ -74,7 +74,7 @@ folder = $(if $(wildcard $(@D)/.),,$(shell mkdir -p $(@D)))
 
 # A run that names a test or a bench needs those too.
 NAMED := $(if $(or $(findstring /test/,$(PROG)),$(findstring bench,$(PROG)),$(findstring manifest=,$(APPEND))),guest-tests)
-.PHONY: all guest-tests others buildtime run demo test bench trace debug check format help clean
+.PHONY: all guest-tests others buildtime run demo test soak bench trace debug check format help clean
 all: $(OUT)/kernel.elf $(OUT)/archive.list
 guest-tests: all $(OUT)/archive-test.list
 others: | guest-tests
@@ -207,6 +207,8 @@ debug: all $(NAMED) build/setup/debug.stamp
 	@tools/jjok debug
 test: guest-tests others $(HOST_BINS) build/setup/test.stamp
 	@tools/test.py --archs '$(COVERED)' $(if $(TESTS),--only '$(TESTS)') $(HOST_BINS)
+soak: guest-tests others build/setup/test.stamp
+	@tools/test.py --soak --archs '$(COVERED)' $(if $(TESTS),--only '$(TESTS)')
 check: $(GEN)/.stamp $(HOST_BINS) build/setup/test.stamp
 	@bad=0; tools/lint.py || bad=1; python3 tools/idlc.py --check $(IDL) || bad=1; \
 		tools/test.py --quick $(HOST_BINS) || bad=1; exit $$bad

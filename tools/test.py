@@ -3,7 +3,7 @@
 """Runs the tests: host test programs (given as arguments), test/host/**/test_*.py, then the boots that
 test/system/*.test describe (docs/build.md has the format). Ends with the line "N passed, N failed".
 
-  test.py [--quick] [--only PATTERN] [--archs LIST] [HOST_TEST...]      --quick: host tests only, in their short form
+  test.py [--quick | --soak] [--only PATTERN] [--archs LIST] [HOST_TEST...]
 """
 import argparse
 import concurrent.futures
@@ -231,10 +231,10 @@ def boots(path, defaults, archs, logs):
                                        disk_errors=tuple(spec.get("disk-errors", [])))
         settings.check()
         disk.check(settings)
-        name = f"system/{path.stem} {mode} {mem}"
+        name = f"{path.parent.name}/{path.stem} {mode} {mem}"
         jobs.append((name, spec, settings, logs / (name.replace("/", "-").replace(" ", "-") + ".log")))
     if jobs and "same" in spec:
-        name = f"system/{path.stem} " + "=".join(settings.mode for _, _, settings, _ in jobs)
+        name = f"{path.parent.name}/{path.stem} " + "=".join(settings.mode for _, _, settings, _ in jobs)
         return [(name, same_run, (name, int(one(spec, "same", "1")), jobs))]
     return [(job[0], boot_run, job) for job in jobs]
 
@@ -286,7 +286,9 @@ def jobs_run(jobs, workers):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true")
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--quick", action="store_true", help="host tests only, in their short form")
+    extent.add_argument("--soak", action="store_true", help="the boots of test/soak/*.test only, minutes each")
     parser.add_argument("--only", metavar="PATTERN", help="only tests whose name has this regular expression")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 4))
     parser.add_argument("--archs", default=" ".join(ARCHITECTURES), help="architectures whose system tests run")
@@ -295,10 +297,10 @@ def main():
     defaults = Settings.from_environment()
     logs = defaults.out.parent / "test"
     logs.mkdir(parents=True, exist_ok=True)
-    jobs = list(host_jobs(options.host_tests, options.quick, logs))
+    jobs = [] if options.soak else list(host_jobs(options.host_tests, options.quick, logs))
     try:
         if not options.quick:
-            for path in sorted((ROOT / "test/system").glob("*.test")):
+            for path in sorted((ROOT / "test" / ("soak" if options.soak else "system")).glob("*.test")):
                 jobs += boots(path, defaults, options.archs.split(), logs)
     except UsageError as error:
         sys.exit(f"test: {error}")
