@@ -167,8 +167,10 @@ class SessionTest(unittest.TestCase):
         self.assertEqual(status_reported(Settings(), archive, 7), 7)
 
     def test_a_program_that_never_ends_is_stopped(self):
-        ending = session.run([sys.executable, "-c", "import time; print('jjok', flush=True); time.sleep(60)"], timeout=1)
+        ending = session.run([sys.executable, "-c", "import time; print('jjok', flush=True); time.sleep(60)"], timeout=1,
+                             at_timeout=lambda: "who waits\n")
         self.assertEqual(ending.status, session.TIMED_OUT)
+        self.assertTrue(ending.output.endswith(b"jjok\nwho waits\n"), ending.output)
         self.assertLess(ending.seconds, 20)
 
     def test_firmware_is_hidden_and_line_ends_are_plain(self):

@@ -107,6 +107,11 @@ def enum_name(enum, prefix, index):
     return str(index)
 
 
+def identity(pointer):
+    """The number by which the kernel and its traces name an object."""
+    return f"{int(pointer) - machine().direct_map >> 6:x}"
+
+
 def linked(head, member):
     node = value(head)
     while int(node) != 0:
@@ -139,23 +144,40 @@ class Command(gdb.Command):
 
 
 class Threads(Command):
-    """jjok-threads: every thread, its state, priority, program counter, and what it waits on."""
+    """jjok-threads: every thread, its state, priority, program counter, and who or what it waits for."""
 
     name = "jjok-threads"
 
     def run(self):
-        direct_map = machine().direct_map
         running = {int(value(f"harts[{i}].cur")): i for i in range(number("hart_count"))}
-        print("id       state        prio pc               waits on           name")
-        for thread in threads():
+        everybody = list(threads())
+        print("id       state        prio pc               name             waits for")
+        for thread in everybody:
             state = enum_name("thread_state", "THREAD_", int(thread["state"]))
             if int(thread) in running:
                 state += f"@{running[int(thread)]}"
-            name = thread["name"].string(length=16).rstrip("\0")
-            wait = int(thread["wait"])
-            identity = (int(thread["obj"].address) - direct_map) >> 6
-            print(f"{identity:<8x} {state:12} {int(thread['priority']):4} {int(thread['ctx']['x'][machine().pc]):<16x} "
-                  f"{f'{(wait - direct_map) >> 6:x}' if wait else '-':18} {name}")
+            print(f"{identity(thread['obj'].address):<8} {state:12} {int(thread['priority']):4} "
+                  f"{int(thread['ctx']['x'][machine().pc]):<16x} {self.called(thread):16} "
+                  f"{self.waits(thread, state, everybody)}")
+
+    @staticmethod
+    def called(thread):
+        return thread["name"].string(length=16).rstrip("\0")
+
+    def waits(self, thread, state, everybody):
+        """In words. A server is who waits, or waited last, with the notification that is bound to the endpoint."""
+        if state in ("WAIT_NOTIFY", "WAIT_RECV"):
+            return f"{'bits' if state == 'WAIT_NOTIFY' else 'requests'} at {identity(thread['wait'])}"
+        if state not in ("WAIT_SEND", "WAIT_REPLY"):
+            return "-"
+        endpoint = thread["wait"].cast(gdb.lookup_type("struct endpoint").pointer())
+        bound = int(endpoint["bound"])
+        servers = [self.called(other) for other in everybody if bound and int(other["bound"]) == bound]
+        servers = servers or [self.called(endpoint["receivers"])] if int(endpoint["receivers"]) else servers
+        whom = " ".join(servers) or f"somebody at {identity(thread['wait'])}"
+        what = {0: "answer", 1: "answer to its page fault", 2: "answer to its page fault", 3: "answer to its exception"}
+        text = f"{whom}: {what[int(thread['in_fault'])]}" if state == "WAIT_REPLY" else f"{whom}: to take its request"
+        return text + (f" at {int(thread['fault_addr']):#x}" if int(thread["in_fault"]) else "")
 
 
 class Aspaces(Command):

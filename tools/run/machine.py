@@ -20,6 +20,7 @@ class Architecture:
     arguments: tuple
     modes: tuple
     banner: bool = False  # the firmware says something before the kernel does
+    look: str = ""        # gdb's command before it can read the kernel's memory, in whatever mode the machine was stopped
     switch: bool = False  # powers off through DEBUG_CONSOLE and DEBUG_EXIT; otherwise QEMU ends with the guest's status
 
 
@@ -34,7 +35,7 @@ SPARE = ("-device", "virtio-rng-device")
 
 ARCHITECTURES = {
     "riscv64": Architecture("qemu-system-riscv64", "virt", ("-cpu", "rv64", "-bios", "default", *SPARE), ("sv39", "sv48", "sv57"),
-                            banner=True),
+                            banner=True, look="set $priv = 1"),
     # Devices are announced on the command line (virtio_mmio.device=), the rest is where PCs have it.
     "x86_64": Architecture("qemu-system-x86_64", "microvm,acpi=off,rtc=off,auto-kernel-cmdline=on",
                            ("-cpu", "max", *SPARE),

@@ -21,7 +21,7 @@ import time
 import tty
 
 import mkarchive
-from run import disk
+from run import disk, hang
 from run.machine import ARCHITECTURES, qemu_command, status_reported
 
 KEY_STOP = b"\x1d"  # Ctrl-]
@@ -183,9 +183,9 @@ def ending_of(early, returncode, output, reported):
 
 
 def run(command, sink=None, interactive=False, typist=None, timeout=None, show_firmware=False, beside=None,
-        status_of=lambda returncode: returncode):
+        status_of=lambda returncode: returncode, at_timeout=lambda: ""):
     """Runs a QEMU command to its end. `beside(process)` may start a helper; it answers a function called at the end.
-    `status_of(QEMU's exit status)` is the guest's, or None."""
+    `status_of(QEMU's exit status)` is the guest's, or None. What `at_timeout()` has to say goes behind the output."""
     command = [*command, "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console", "-monitor", "none"]
     console = Console(sink, interactive, show_firmware)
     started = time.monotonic()
@@ -195,6 +195,8 @@ def run(command, sink=None, interactive=False, typist=None, timeout=None, show_f
     try:
         with terminal_raw(0) if interactive else contextlib.nullcontext():
             early = pump(qemu, console, 0 if interactive else None, typist, timeout and started + timeout)
+            if early == "timeout":
+                console.feed(at_timeout().encode())
             if early:
                 qemu.kill()
             qemu.wait()
@@ -215,7 +217,10 @@ def run_settings(settings, commands, ram_file=None, show_firmware=False, **how):
     show_firmware = show_firmware or not ARCHITECTURES[settings.arch].banner
     with tempfile.TemporaryDirectory(prefix="jjok-") as directory:
         archive = archive_pack(settings, directory, commands)
-        return run(qemu_command(settings, archive, ram_file) + disk.arguments(settings, directory), show_firmware=show_firmware,
+        command = qemu_command(settings, archive, ram_file) + disk.arguments(settings, directory)
+        if how.get("timeout"):
+            command += hang.arguments(directory)
+        return run(command, show_firmware=show_firmware, at_timeout=lambda: hang.report(settings, directory),
                    status_of=lambda returncode: status_reported(settings, archive, returncode), **how)
 
 
