@@ -14,7 +14,7 @@ struct aspace;
 // run: bits 0-7 the best priority on the ready queue (0: none), higher bits rare conditions.
 #define GATE_TRACE (1ul << 8)  // some trace group is on: the slow paths write events
 #define GATE_FENCE (1ul << 9)  // this CPU's root register needs a fence with every write: only the slow path has it
-#define GATE_SLICE (1ul << 10) // a time slice has ended: whoever runs next of those that wait, it is not who had it
+#define GATE_SLICE (1ul << 10) // the time slice of slice_priority is over, and who had it waits for a server
 
 struct hart {
 	struct arch_hart arch; // first: some architectures find it by the hart's address alone
@@ -37,9 +37,10 @@ struct hart {
 	u32 entered_nr;     // system call of the current slow entry
 	u64 irq_off_max;    // most instructions in one entry, and the call that took them
 	u32 irq_off_nr;
-	u64 deadline_set; // tick the timer is set to
-	bool slice_on;    // a time slice is running
-	bool timer_stale; // the timer may have to be set to an earlier tick (timer_update)
+	u64 deadline_set;  // tick the timer is set to
+	bool slice_on;     // a time slice is running
+	bool timer_stale;  // the timer may have to be set to an earlier tick (timer_update)
+	u8 slice_priority; // GATE_SLICE: no answer hands the processor over to a thread of this priority
 	u64 slice_end;
 };
 

@@ -89,7 +89,7 @@ static void request(struct thread *t, struct endpoint *ep)
 	}
 	thread_unwait(server);
 	deliver_request(t, server, ep);
-	sched_ready(server);
+	sched_hand_over(server);
 }
 
 static struct endpoint *find_endpoint(struct thread *self, u32 right)
@@ -129,8 +129,9 @@ void ipc_fault_call(struct thread *t, struct endpoint *ep, u64 badge)
 	request(t, ep);
 }
 
-// Resume a thread that waits for a reply. The words come from the running thread's registers.
-static err_t answer(struct thread *self, struct thread *client, u64 label, u64 send_slot)
+// Resume a thread that waits for a reply. The words come from the running thread's registers. A server that goes on
+// keeps the processor; else the client's turn does, which a call is part of.
+static err_t answer(struct thread *self, struct thread *client, u64 label, u64 send_slot, bool goes_on)
 {
 	bool cap = false;
 	if (send_slot) {
@@ -156,7 +157,10 @@ static err_t answer(struct thread *self, struct thread *client, u64 label, u64 s
 			ctx_set_status(&client->ctx, RECEIVED_CAP);
 	}
 	client->state = THREAD_STOPPED;
-	sched_ready(client);
+	if (goes_on)
+		sched_ready(client);
+	else
+		sched_hand_over(client);
 	return 0;
 }
 
@@ -206,7 +210,7 @@ void ipc_reply_recv(struct thread *self)
 	u64 slots = ctx_reg(&self->ctx, R_FLOW);
 	err_t err = find_client(self, ep, &client);
 	if (!err && client)
-		err = answer(self, client, ctx_reg(&self->ctx, R_LABEL), (u32)slots);
+		err = answer(self, client, ctx_reg(&self->ctx, R_LABEL), (u32)slots, false);
 	// A caller that was killed meanwhile must not keep the server from its next request.
 	if (err && err != -ERR_STALE)
 		ctx_set_status(&self->ctx, err);
@@ -222,7 +226,7 @@ void ipc_reply(struct thread *self)
 	struct thread *client;
 	err_t err = find_client(self, ep, &client);
 	if (!err && client)
-		err = answer(self, client, ctx_reg(&self->ctx, R_LABEL), (u32)ctx_reg(&self->ctx, R_FLOW));
+		err = answer(self, client, ctx_reg(&self->ctx, R_LABEL), (u32)ctx_reg(&self->ctx, R_FLOW), true);
 	ctx_set_status(&self->ctx, err);
 }
 
@@ -270,7 +274,7 @@ void ipc_reply_map_recv(struct thread *self)
 		err = map_for_fault(self, client, ep);
 	if (!err) {
 		arch_hart()->fault_calls[MIN(self->fault_calls + 1, 8ul)]++;
-		err = answer(self, client, 0, 0);
+		err = answer(self, client, 0, 0, false);
 	}
 	if (err)
 		ctx_set_status(&self->ctx, err);

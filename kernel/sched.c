@@ -4,13 +4,19 @@
 // Invariants: ready_map bit p == ready[p] not empty; the low byte of the gate is the highest such p (0: none; priority
 // 0 never runs before idle, so 0 is no loss); hart->cur is RUNNING and on no queue. hart->next is the most urgent
 // thread that became READY since the kernel was entered, on no queue: mostly it runs next, and never pays for a queue.
-// It is NULL outside the kernel.
+// It is NULL outside the kernel, and so `ahead` is false there for every thread.
+//
+// A call is part of its caller's turn: the processor goes over to the server and comes back with the answer, before
+// others of that priority, by the fast paths and by the slow ones (sched_hand_over). Who is woken otherwise, or has used
+// up its slice, queues up behind them.
 #include <kernel/fastpath.h>
 #include <kernel/ipc.h>
 #include <kernel/object.h>
 #include <kernel/trace.h>
 #include <kernel/trap.h>
 #include <mm/pool.h>
+
+#define PRINCIPAL_STEPS 8 // servers between a program and the one that runs: more do not call each other
 
 static void gate_set(struct hart *h, u32 best)
 {
@@ -25,6 +31,10 @@ static u32 gate_best(const struct hart *h)
 static void ready_insert(struct hart *h, struct thread *t)
 {
 	queue_insert(&h->ready[t->priority], t);
+	if (t->ahead) {
+		t->ahead = false;
+		h->ready[t->priority] = t; // the last of the ring becomes its first
+	}
 	h->ready_map |= 1ul << t->priority;
 	if (t->priority > gate_best(h))
 		gate_set(h, t->priority);
@@ -55,14 +65,23 @@ void sched_ready(struct thread *t)
 		ready_insert(h, other);
 }
 
+void sched_hand_over(struct thread *t)
+{
+	const struct hart *h = t->hart;
+	t->ahead = !(h->tlb.gate & GATE_SLICE && t->priority == h->slice_priority);
+	sched_ready(t);
+}
+
 void sched_remove(struct thread *t)
 {
 	struct hart *h = t->hart;
 	assert(t->state == THREAD_READY);
-	if (h->next == t)
-		h->next = NULL;
-	else
+	if (h->next != t) {
 		ready_remove(h, t);
+		return;
+	}
+	h->next = NULL;
+	t->ahead = false;
 }
 
 // Where it waits in a queue of an endpoint or notification, or NULL.
@@ -98,29 +117,46 @@ void sched_set_priority(struct thread *t, u8 priority)
 	}
 }
 
-// The time slice of the running thread is over: to the tail of its queue if others of its priority wait. If it is a
-// server's, which runs for some client, the client's is over: the answer does not hand the processor over to it, but
-// takes the slow path, where it queues up behind those that wait (sched_pick).
+// Whom a server that runs works for: the thread that waits for its answer, or for the answer to that one. A server that
+// has parked its last request counts as working for it. The steps are bounded, since `serving` may be out of date.
+static const struct thread *sched_principal(const struct thread *t)
+{
+	for (u32 i = 0; i < PRINCIPAL_STEPS && t->serving && t->serving->state == THREAD_WAIT_REPLY; i++)
+		t = t->serving;
+	return t;
+}
+
+// The time slice is over: the running thread goes to the tail of its queue. If it is a server, the slice was its
+// client's, which shall let its peers run: the gate sends the answer to the slow path, where the client queues up.
 void sched_preempt(void)
 {
 	struct hart *h = arch_hart();
 	struct thread *t = h->cur;
 	if (!t || t->state != THREAD_RUNNING)
 		return;
-	if (!h->ready[t->priority]) {
-		h->tlb.gate |= h->ready_map ? GATE_SLICE : 0;
-		return;
+	u8 priority = sched_principal(t)->priority;
+	if (priority < t->priority && h->ready[priority]) {
+		h->tlb.gate |= GATE_SLICE;
+		h->slice_priority = priority;
 	}
+	if (!h->ready[t->priority])
+		return;
 	t->state = THREAD_READY;
 	ready_insert(h, t);
 }
 
-// A running thread that a more urgent one displaces goes to the head of its queue: it keeps its turn.
+// A running thread that a more urgent one displaces keeps its turn.
 static void sched_displace(struct hart *h, struct thread *t)
 {
 	t->state = THREAD_READY;
+	t->ahead = true;
 	ready_insert(h, t);
-	h->ready[t->priority] = t;
+}
+
+// Does somebody in the queues go before `t`, which has just become READY?
+static bool sched_behind(const struct hart *h, const struct thread *t)
+{
+	return h->ready_map && gate_best(h) >= t->priority + t->ahead;
 }
 
 static struct thread *sched_pick(struct hart *h)
@@ -128,7 +164,7 @@ static struct thread *sched_pick(struct hart *h)
 	struct thread *cur = h->cur, *next = h->next;
 	bool runs = cur && cur->state == THREAD_RUNNING;
 	h->next = NULL;
-	if (next && ((runs && cur->priority >= next->priority) || (h->ready_map && gate_best(h) >= next->priority))) {
+	if (next && ((runs && cur->priority >= next->priority) || sched_behind(h, next))) {
 		ready_insert(h, next);
 		next = NULL;
 	}
@@ -141,6 +177,7 @@ static struct thread *sched_pick(struct hart *h)
 		ready_remove(h, next);
 	}
 	next->state = THREAD_RUNNING;
+	next->ahead = false;
 	return next;
 }
 
@@ -223,7 +260,7 @@ static _Noreturn __attribute__((noinline)) void sched_choose(void)
 			break;
 		sched_idle(h, more);
 	}
-	if (unlikely(h->tlb.gate & GATE_SLICE) && (next->priority <= gate_best(h) || !h->ready_map))
+	if (unlikely(h->tlb.gate & GATE_SLICE) && next->priority <= h->slice_priority)
 		h->tlb.gate &= ~GATE_SLICE;
 	if (next != h->cur)
 		sched_switch(h, next);

@@ -50,6 +50,7 @@ struct thread {
 	u8 priority;
 	u8 in_fault; // FAULT_*: the request is a fault: registers are complete, the reply resumes the instruction
 	u8 killed;
+	u8 ahead;               // hart->next: goes before the others of its priority (sched.c)
 	u64 reply;              // reply word of the current or last request: call number << 32 | object id
 	struct thread *serving; // whose request it was delivered last (fastpath_reply_target); cleared when that
 				// thread's frame goes
@@ -126,9 +127,10 @@ void fault_refused(struct thread *t, u64 label); // its pager answered with an e
 void fault_words(const struct thread *t, u64 *label, u64 words[6]);
 
 // sched.c
-void sched_ready(struct thread *t);  // make READY
-void sched_remove(struct thread *t); // off the ready queue
-_Noreturn void sched_exit(void);     // leave the kernel: the best thread runs
+void sched_ready(struct thread *t);     // make READY, behind the others of its priority
+void sched_hand_over(struct thread *t); // make READY, before them: the caller waits for it, or has served it
+void sched_remove(struct thread *t);    // off the ready queue
+_Noreturn void sched_exit(void);        // leave the kernel: the best thread runs
 void sched_set_priority(struct thread *t, u8 priority);
 void sched_preempt(void); // current to the tail of its queue (time slice over)
 
