@@ -38,7 +38,7 @@ static u64 check_thread(const struct thread *t)
 	case THREAD_WAIT_NOTIFY:
 		return check_queue(t, n->waiters);
 	case THREAD_READY:
-		return check_queue(t, t->hart->ready[t->priority]);
+		return check_queue(t, t->hart->ready[t->priority]) + t->ahead;
 	}
 	return 0;
 }

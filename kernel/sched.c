@@ -7,8 +7,8 @@
 // It is NULL outside the kernel, and so `ahead` is false there for every thread.
 //
 // A call is part of its caller's turn: the processor goes over to the server and comes back with the answer, before
-// others of that priority, by the fast paths and by the slow ones (sched_hand_over). Who is woken otherwise, or has used
-// up its slice, queues up behind them.
+// others of that priority, by the fast paths and by the slow ones (sched_hand_over). Who is woken otherwise, or has
+// used up its slice, queues up behind them.
 #include <kernel/fastpath.h>
 #include <kernel/ipc.h>
 #include <kernel/object.h>
