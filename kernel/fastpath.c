@@ -69,6 +69,20 @@ static always_inline void fastpath_park(struct endpoint *ep)
 	arch_fast_resume(&next->ctx);
 }
 
+// Nothing to answer, and bits came while the server was at work: it goes on with them.
+// Returns when that is not for a fast path.
+static always_inline void fastpath_take_signals(struct endpoint *ep)
+{
+	if (arch_hart()->tlb.gate >> 8)
+		return;
+	u64 bits = ep->signals;
+	ep->signals = 0;
+	self->recv_slot = in_flow >> 32;
+	self->flow = 0; // several may have set them
+	fastpath_leave();
+	arch_fast_deliver(&self->ctx, RECEIVED_BITS, NOTIFY_LABEL, 0, 0, 0, bits, 0, 0, 0, 0, 0);
+}
+
 // An answer to the thread that the reply word names, then the wait for the next request.
 void fastpath_reply_recv(u64 index, u64 label)
 {
@@ -80,7 +94,7 @@ void fastpath_reply_recv(u64 index, u64 label)
 	// The low half of in_flow: a capability to send. Somebody waits to be received, or another server thread does:
 	// rare.
 	if (unlikely(ep->senders || ep->signals || ep->receivers || (u32)in_flow))
-		goto slow;
+		goto signals;
 	struct thread *client = fastpath_reply_target(self, in_reply, ep);
 	if (unlikely(!client || client->in_fault))
 		goto park;
@@ -96,6 +110,10 @@ void fastpath_reply_recv(u64 index, u64 label)
 park:
 	if (!in_reply)
 		fastpath_park(ep);
+	goto slow;
+      signals:
+	if (!in_reply && ep->signals && !(u32)in_flow)
+		fastpath_take_signals(ep);
 slow:
 	fastpath_decline();
 	trap_slow_reply_recv(index, label);

@@ -38,6 +38,21 @@ static u64 *ring_record(const struct ring *ring, u32 position)
 	return &ring->shared->data[(size_t)(position & (ring->records - 1)) * ring->words];
 }
 
+// Records are a few words long: four at a time.
+static void record_copy(u64 *to, const u64 *from, u32 words)
+{
+	for (; words >= 4; words -= 4, to += 4, from += 4) {
+		u64 a = from[0], b = from[1], c = from[2], d = from[3];
+
+		to[0] = a;
+		to[1] = b;
+		to[2] = c;
+		to[3] = d;
+	}
+	while (words--)
+		*to++ = *from++;
+}
+
 bool ring_put(struct ring *ring, const u64 *record)
 {
 	struct ring_shared *shared = ring->shared;
@@ -48,9 +63,7 @@ bool ring_put(struct ring *ring, const u64 *record)
 		__atomic_store_n(&shared->overflow, 1, __ATOMIC_RELEASE);
 		return false;
 	}
-	u64 *slot = ring_record(ring, ring->position);
-	for (u32 i = 0; i < ring->words; i++)
-		slot[i] = record[i];
+	record_copy(ring_record(ring, ring->position), record, ring->words);
 	ring->position++;
 	__atomic_store_n(&shared->head, ring->position, __ATOMIC_RELEASE);
 	return true;
@@ -64,18 +77,14 @@ bool ring_put_run(struct ring *ring, const u64 *records, u32 n)
 		__atomic_store_n(&shared->overflow, 1, __ATOMIC_RELEASE);
 		return false;
 	}
-	for (u32 i = 0; i < n; i++) {
-		u64 *slot = ring_record(ring, ring->position + i);
-
-		for (u32 k = 0; k < ring->words; k++)
-			slot[k] = *records++;
-	}
+	for (u32 i = 0; i < n; i++, records += ring->words)
+		record_copy(ring_record(ring, ring->position + i), records, ring->words);
 	ring->position += n;
 	__atomic_store_n(&shared->head, ring->position, __ATOMIC_RELEASE);
 	return true;
 }
 
-bool ring_look(struct ring *ring, u64 *record)
+static inline bool look(struct ring *ring, u64 *record)
 {
 	struct ring_shared *shared = ring->shared;
 	u32 head = __atomic_load_n(&shared->head, __ATOMIC_ACQUIRE);
@@ -89,32 +98,30 @@ bool ring_look(struct ring *ring, u64 *record)
 		__atomic_store_n(&shared->overflow, 1, __ATOMIC_RELEASE);
 		return false;
 	}
-	const u64 *slot = ring_record(ring, ring->position);
-	for (u32 i = 0; i < ring->words; i++)
-		record[i] = slot[i];
+	record_copy(record, ring_record(ring, ring->position), ring->words);
 	return true;
 }
 
-void ring_drop(struct ring *ring)
+static inline void drop(struct ring *ring)
 {
 	ring->position++;
 	__atomic_store_n(&ring->shared->tail, ring->position, __ATOMIC_RELEASE);
 }
 
-bool ring_take(struct ring *ring, u64 *record)
+bool ring_look(struct ring *ring, u64 *record)
 {
-	if (!ring_look(ring, record))
-		return false;
-	ring_drop(ring);
-	return true;
+	return look(ring, record);
 }
 
-bool ring_overflowed(struct ring *ring)
+void ring_drop(struct ring *ring)
 {
-	struct ring_shared *shared = ring->shared;
+	drop(ring);
+}
 
-	/* Look before taking: the exchange would dirty the producer's line on every call. */
-	if (!__atomic_load_n(&shared->overflow, __ATOMIC_RELAXED))
+bool ring_take(struct ring *ring, u64 *record)
+{
+	if (!look(ring, record))
 		return false;
-	return __atomic_exchange_n(&shared->overflow, 0, __ATOMIC_ACQ_REL);
+	drop(ring);
+	return true;
 }

@@ -71,4 +71,9 @@ bool ring_take(struct ring *ring, u64 *record) must_check;
 bool ring_look(struct ring *ring, u64 *record) must_check;
 void ring_drop(struct ring *ring);
 // true, once per loss: records were dropped, rescan. To be asked before the records that follow are taken.
-bool ring_overflowed(struct ring *ring) must_check;
+static inline bool must_check ring_overflowed(struct ring *ring)
+{
+	/* Look before taking: the exchange would dirty the producer's line on every call. */
+	return __atomic_load_n(&ring->shared->overflow, __ATOMIC_RELAXED) &&
+	       __atomic_exchange_n(&ring->shared->overflow, 0, __ATOMIC_ACQ_REL);
+}

@@ -24,17 +24,20 @@ bool client_open(struct disks *d, u32 i, const struct server_ring *end)
 	return true;
 }
 
-static u32 requests_take(struct disks *d, u32 client)
+// Takes what there is room for. True: some were taken, and some are left.
+static bool requests_take(struct disks *d, u32 client)
 {
 	struct channel *ch = &channel[client];
 	struct block_request rq;
-	u32 taken = 0;
+	bool taken = false;
 
-	while (ring_look(&ch->in, (u64 *)&rq) && io_take(d, client, ch->in.position, &rq)) {
+	while (ring_look(&ch->in, (u64 *)&rq)) {
+		if (!io_take(d, client, ch->in.position, &rq))
+			return taken;
 		ring_drop(&ch->in);
-		taken++;
+		taken = true;
 	}
-	return taken;
+	return false;
 }
 
 static void answers_give(struct disks *d, u32 client)
@@ -54,18 +57,18 @@ static void answers_give(struct disks *d, u32 client)
 }
 
 // A record may be answered at once, which makes room for one that was left in its ring, and no interrupt would bring
-// us back to that one: so the rings are looked at until nothing is taken.
+// us back to that one: so the rings are looked at until nothing is taken of what they have.
 void clients_serve(struct disks *d)
 {
-	u32 taken;
+	bool more;
 
 	do {
-		taken = 0;
+		more = false;
 		for (u32 i = 0; i < d->clients; i++)
-			taken += requests_take(d, i);
+			more |= requests_take(d, i);
 		for (u32 i = 0; i < d->units; i++)
 			unit_start(d, &d->unit[i]);
 		for (u32 i = 0; i < d->clients; i++)
 			answers_give(d, i);
-	} while (taken);
+	} while (more);
 }

@@ -108,14 +108,17 @@ static bool io_wanted(const struct disks *d, const struct io *io, err_t *status)
 // What is out of range is kept in range and out of sense.
 static void io_fill(struct io *io, u32 client, u32 record, const struct block_request *rq)
 {
-	*io = (struct io){ .flow = rq->flow,
-			   .id = rq->id,
-			   .sector = rq->sector,
-			   .record = record,
-			   .client = (u8)client,
-			   .unit = (u8)(rq->unit < BLOCK_UNITS ? rq->unit : BLOCK_UNITS),
-			   .op = (u8)(rq->op < OP_NONE ? rq->op : OP_NONE),
-			   .frames = (u8)(rq->frames <= BLOCK_SEGMENTS ? rq->frames : BLOCK_SEGMENTS + 1) };
+	io->flow = rq->flow;
+	io->id = rq->id;
+	io->sector = rq->sector;
+	io->status = 0;
+	io->record = record;
+	io->answer = 0;
+	io->client = (u8)client;
+	io->unit = (u8)(rq->unit < BLOCK_UNITS ? rq->unit : BLOCK_UNITS);
+	io->op = (u8)(rq->op < OP_NONE ? rq->op : OP_NONE);
+	io->frames = (u8)(rq->frames <= BLOCK_SEGMENTS ? rq->frames : BLOCK_SEGMENTS + 1);
+	io->tries = io->put = 0;
 	if (io->op == BLOCK_FLUSH)
 		io->frames = 0;
 	for (u32 i = 0; i < BLOCK_SEGMENTS; i++)

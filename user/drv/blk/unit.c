@@ -108,12 +108,14 @@ void unit_interrupt(struct disks *d, struct unit *u)
 	u->stat[BLOCKSTAT_INTERRUPTS]++;
 	why = port_read(u->number, REG_INTERRUPT_STATUS);
 	port_write(u->number, REG_INTERRUPT_ACK, why);
-	if (port_read(u->number, REG_STATUS) & STATUS_NEEDS_RESET) {
-		unit_reset(d, u, "it asks for it");
-		return;
-	}
-	if (why & INTERRUPT_CONFIG)
+	if (why & INTERRUPT_CONFIG) {
+		/* A device that wants to be reset says so by this interrupt too (Virtio 1.2, 2.1.2). */
+		if (port_read(u->number, REG_STATUS) & STATUS_NEEDS_RESET) {
+			unit_reset(d, u, "it asks for it");
+			return;
+		}
 		device_config(u);
+	}
 	answers_take(d, u);
 }
 

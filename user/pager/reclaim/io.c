@@ -22,7 +22,11 @@ struct transfer *transfer_new(u32 op, u32 slot)
 		return NULL;
 	while (t->op)
 		t++;
-	*t = (struct transfer){ .op = op, .slot = slot, .flow = rc.flow, .sequence = t->sequence + 1 };
+	t->flow = rc.flow;
+	t->op = op;
+	t->slot = slot;
+	t->n = t->wanted = t->unit = 0;
+	t->sequence++;
 	rc.transfers_free--;
 	rc.writes += op == BLOCK_WRITE;
 	return t;

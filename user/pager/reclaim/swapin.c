@@ -10,7 +10,8 @@
 
 #include <base/panic.h>
 
-#define STOCK_REST  8 // frames in hand when nothing is to be read
+#define STOCK_LOW   4 // frames in hand when nothing is to be read: at least, and at most
+#define STOCK_REST  8
 #define STOCK_BATCH 16
 
 void answer(u64 what, u64 slot, err_t status, u64 flow)
@@ -46,7 +47,8 @@ static void frame_return(frame_t frame)
 		(void)sys_frame_free(SLOT_CLIENT_POOL, 0, frame, FREE_DISCARD, NULL);
 }
 
-// The same number at rest, so that a quiet machine always has the same amount of memory free.
+// About the same number at rest, so that a quiet machine has the same amount of memory free; not quite, so that who
+// reads page by page need not ask for a frame each time.
 void stock_settle(void)
 {
 	u64 done = 0;
@@ -55,8 +57,8 @@ void stock_settle(void)
 		return;
 	while (rc.stocked > STOCK_REST)
 		(void)sys_frame_free(SLOT_CLIENT_POOL, 0, rc.state->stock[--rc.stocked], FREE_DISCARD, NULL);
-	if (rc.stocked == STOCK_REST || sys_frame_alloc(SLOT_CLIENT_POOL, 0, STOCK_REST - rc.stocked,
-							ALLOC_NOZERO | ALLOC_LAZY | ALLOC_MOVABLE, &done, NULL))
+	if (rc.stocked >= STOCK_LOW || sys_frame_alloc(SLOT_CLIENT_POOL, 0, STOCK_REST - rc.stocked,
+						       ALLOC_NOZERO | ALLOC_LAZY | ALLOC_MOVABLE, &done, NULL))
 		return;
 	for (u64 i = 0; i < done; i++)
 		rc.state->stock[rc.stocked++] = server_argument()[i];
@@ -133,13 +135,15 @@ static u32 ahead_pages(u32 slot)
 	if (used || slot - rc.ahead.slot + 1 <= 2)
 		while (pages < used + 2 && pages < CLUSTER)
 			pages *= 2;
-	if (pages < rc.ahead.pages / 2)
-		pages = rc.ahead.pages / 2;
-	rc.ahead.found = found;
+	return pages < rc.ahead.pages / 2 ? rc.ahead.pages / 2 : pages;
+}
+
+static void ahead_note(u32 slot, u32 pages)
+{
+	rc.ahead.found = rc.share->found;
 	rc.ahead.told = 0;
 	rc.ahead.slot = slot;
 	rc.ahead.pages = pages;
-	return pages;
 }
 
 // One read for the slot and its neighbours in the aligned block, as far as there are frames in hand.
@@ -169,10 +173,14 @@ void swapin_run(void)
 		struct transfer *t;
 
 		if (!answered(&p) && !joined(&p)) {
-			if (!rc.transfers_free || !stock_fill(CLUSTER))
+			u32 pages = p.alone ? 1 : p.quiet ? CLUSTER : ahead_pages(p.slot);
+
+			if (!rc.transfers_free || !stock_fill(pages))
 				return;
+			if (!p.alone && !p.quiet)
+				ahead_note(p.slot, pages);
 			t = transfer_new(BLOCK_READ, p.slot);
-			read_start(&p, t, p.alone ? 1 : p.quiet ? CLUSTER : ahead_pages(p.slot));
+			read_start(&p, t, pages);
 		}
 		rc.pending_first = (rc.pending_first + 1) % PENDING;
 		rc.pending_count--;

@@ -246,9 +246,10 @@ void work_quantum(void)
 		more |= goes_on && wanted(room) && !(rc.shrink && !rc.need && rc.shrunk >= rc.shrink);
 	}
 	/* What was collected need not wait for more that will not come. */
-	if (!more || rc.fruitless > QUANTUM)
+	if (rc.cluster.n && (!more || rc.fruitless > QUANTUM))
 		cluster_flush();
-	area_drain();
+	if (unlikely(rc.state->area[rc.area_index].state == AREA_DRAINING))
+		area_drain();
 	stock_settle();
 	if (more)
 		work_again();
