@@ -168,8 +168,9 @@ static bool frame_settle(u32 slot, u32 word, u32 pfn)
 		slot_set(slot, word);
 		return false;
 	}
-	/* Mapped: worth keeping as long as there is room, since it may be dropped again without writing. */
-	if (!draining && !(word & SWAPSLOT_FAILED) && swap_free() * 2 > rc.stats[RECLAIMSTAT_SWAP_TOTAL])
+	/* Mapped: worth keeping as long as half of swap is free, since it may be dropped again without writing. */
+	if (!draining && !(word & SWAPSLOT_FAILED) &&
+	    rc.stats[RECLAIMSTAT_SWAP_USED] * 2 < rc.stats[RECLAIMSTAT_SWAP_TOTAL])
 		return false;
 	slot_set(slot, word & ~SWAPSLOT_FRAME);
 	if (!sys_frame_mark(SLOT_CLIENT_POOL, frame, MARK_SWAPCACHE_CLEAR, 0, 0, NULL, &counts, NULL, NULL)) {
