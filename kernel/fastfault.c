@@ -78,7 +78,7 @@ slow:
 #define FAST_MAP \
 	(PROT_READ | PROT_WRITE | PROT_EXEC | MAP_ZERO | MAP_COPY | MAP_IF_EMPTY | MAP_IF_SAME | MAP_IF_EXCLUSIVE | \
 	 MAP_TOUCH)
-#define TOKEN_MAP (PROT_READ | PROT_WRITE | PROT_EXEC | MAP_TOUCH)
+#define TOKEN_MAP (PROT_READ | PROT_WRITE | PROT_EXEC | MAP_TOUCH | MAP_UNCACHE)
 #define NOT_FAST  (PAGE_SWAPCACHE | PAGE_SECRET | PAGE_WRITEBACK)
 
 // May `page` fill the empty entry: it is nobody's yet, or has content that it keeps (a shared zero page, program text).
@@ -114,7 +114,7 @@ static always_inline struct page *token_page(frame_t frame, u16 pool, pte_t entr
 		return NULL;
 	if ((page->marks & (PAGE_SWAPCACHE | PAGE_ZEROED | PAGE_SECRET)) != (PAGE_SWAPCACHE | PAGE_ZEROED))
 		return NULL;
-	return page->mapcount != ~0u ? page : NULL;
+	return page->mapcount < (flags & MAP_UNCACHE ? 1 : ~0u) ? page : NULL;
 }
 
 void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame, frame_t source, u64 word0, u64 word1)
@@ -122,7 +122,7 @@ void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame
 	kernel_lock();
 	const struct cap *cap = cap_get(self->captable, index, RIGHT_ENDPOINT_RECV);
 	const struct cap *pool_cap = cap_get(self->captable, pool_index, RIGHT_POOL_MAP);
-	if (unlikely(!cap || !pool_cap || in_count > 1 || in_flow || flags & ~(FAST_MAP | MAP_IF_TOKEN)))
+	if (unlikely(!cap || !pool_cap || in_count > 1 || in_flow || flags & ~(FAST_MAP | MAP_IF_TOKEN | MAP_UNCACHE)))
 		goto slow;
 	struct endpoint *ep = cap->obj;
 	if (unlikely(ep->senders || ep->signals || ep->receivers || self->fault_calls))
@@ -145,12 +145,12 @@ void fastpath_reply_map_recv(u64 index, u64 flags, u64 pool_index, frame_t frame
 	struct page *page = frame_check(frame, pool->id, PAGE_OWNED);
 	if (unlikely(!page || page->marks & NOT_FAST)) {
 		page = token_page(frame, pool->id, *slot, flags);
-		if (!page)
+		if (!page || (flags & MAP_UNCACHE && !(pool_cap->rights & RIGHT_POOL_EVICT)))
 			goto slow;
 		// Point of no return.
 		aspace_token_slot(as, slot, page, flags, word0, word1);
-	} else if (unlikely(flags & (MAP_IF_SAME | MAP_IF_TOKEN))) {
-		if (flags & MAP_IF_TOKEN)
+	} else if (unlikely(flags & (MAP_IF_SAME | MAP_IF_TOKEN | MAP_UNCACHE))) {
+		if (flags & (MAP_IF_TOKEN | MAP_UNCACHE))
 			goto slow;
 		struct page *from = frame_check(source, pool->id, PAGE_OWNED);
 		// Other harts would have to be told: that is the slow path's.

@@ -50,17 +50,21 @@ slow:
 	trap_slow_call(index, label);
 }
 
-// Nothing to answer (the request was parked) and nothing to receive: the next ready thread runs.
-// Returns when that is not for a fast path.
-static always_inline void fastpath_park(struct endpoint *ep)
+// Nothing to answer (the request was parked) and nothing to receive: the next ready thread runs. true: there is none,
+// the hart is idle from now on. false: that is not for a fast path.
+static always_inline bool fastpath_park(struct endpoint *ep)
 {
 	struct hart *hart = arch_hart();
-	if (!hart->ready_map || hart->tlb.gate >> 8)
-		return;
+	if (hart->tlb.gate >> 8)
+		return false;
+	if (!hart->ready_map) {
+		fastpath_wait(self, ep, in_flow >> 32);
+		return true;
+	}
 	struct thread *next = hart->ready[(u8)hart->tlb.gate];
 	struct aspace *as = next->aspace;
 	if (unlikely(!as->root))
-		return;
+		return false;
 	fastpath_wait(self, ep, in_flow >> 32);
 	fastpath_account(hart, self);
 	fastpath_dequeue(hart, next);
@@ -108,8 +112,10 @@ void fastpath_reply_recv(u64 index, u64 label)
 	fastpath_leave();
 	arch_fast_return(client, offsetof(struct thread, ctx), RECEIVED_MESSAGE, label, 0, 0, 0);
 park:
-	if (!in_reply)
-		fastpath_park(ep);
+	if (!in_reply && fastpath_park(ep)) {
+		trap_idle();
+		return;
+	}
 	goto slow;
       signals:
 	if (!in_reply && ep->signals && !(u32)in_flow)

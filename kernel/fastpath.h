@@ -10,6 +10,7 @@
 void trap_slow_call(u64 index, u64 label);
 void trap_slow_reply_recv(u64 index, u64 label);
 void trap_slow_reply(u64 index, u64 label);
+void trap_idle(void); // the running thread waits, nobody is ready; with the lock
 void trap_slow_notify(u64 index, u64 bits, u64 flow);
 void trap_slow_reply_map_recv(u64 index, u64 flags, u64 pool, frame_t frame, frame_t source, u64 word0, u64 word1);
 void trap_slow_fault(struct thread *t, u64 access, vaddr_t addr);

@@ -239,6 +239,8 @@ static err_t map_for_fault(struct thread *self, struct thread *client, struct en
 	err_t err = cap_find(self->captable, ctx_reg(ctx, r_word(0)), RIGHT_POOL_MAP, RIGHTS_POOL, &pool);
 	if (err)
 		return err;
+	if (ctx_reg(ctx, R_LABEL) & MAP_UNCACHE && !(pool->rights & RIGHT_POOL_EVICT))
+		return -ERR_PERM;
 	u64 count = ctx_reg(ctx, r_word(5)), done;
 	if (client->in_fault != FAULT_PAGE && client->in_fault != FAULT_TIMED)
 		return -ERR_INVAL;

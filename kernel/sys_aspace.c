@@ -92,6 +92,8 @@ err_t sys_map(struct thread *self, struct cap *cap, u64 va, struct cap *pool, u6
 	bool list = count > 1 && !(prot & MAP_RUN);
 	if (count > BATCH || (list && !self->argument) || prot & MAP_DEVICE)
 		return -ERR_INVAL;
+	if (prot & MAP_UNCACHE && !(pool->rights & RIGHT_POOL_EVICT))
+		return -ERR_PERM;
 	struct map_request rq = {
 		.va = va,
 		.pool = pool->obj,

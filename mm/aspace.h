@@ -178,8 +178,9 @@ static always_inline void aspace_fill_slot(struct aspace *as, pte_t *slot, struc
 	__atomic_store_n(slot, e, __ATOMIC_RELEASE);
 }
 
-// Write a leaf of a page of the swap cache in place of the token in the slot of aspace_slot: read-only, and if the page
-// was on its way out it is rescued. The caller has checked everything; no flush.
+// Write a leaf of a page of the swap cache in place of the token in the slot of aspace_slot: read-only, unless it
+// leaves the swap cache for it. If the page was on its way out it is rescued. The caller has checked everything; no
+// flush.
 static always_inline void aspace_token_slot(struct aspace *as, pte_t *slot, struct page *page, u64 flags, u64 word0,
 					    u64 word1)
 {
@@ -187,7 +188,11 @@ static always_inline void aspace_token_slot(struct aspace *as, pte_t *slot, stru
 		page->state = PAGE_OWNED;
 		page->word0 = 0;
 	}
-	pte_t e = aspace_leaf(page, (flags | PROT_READ) & ~(u64)PROT_WRITE, word0, word1);
+	if (flags & MAP_UNCACHE)
+		page_uncache(page);
+	else
+		flags &= ~(u64)PROT_WRITE;
+	pte_t e = aspace_leaf(page, flags | PROT_READ, word0, word1);
 	as->leaves++;
 	__atomic_store_n(slot, e, __ATOMIC_RELEASE);
 }

@@ -10,9 +10,9 @@
 #define MAP_CONDITIONS (MAP_IF_EMPTY | MAP_IF_TOKEN | MAP_IF_SAME)
 #define MAP_ALL \
 	(PROT_ALL | MAP_ZERO | MAP_COPY | MAP_CONDITIONS | MAP_IF_EXCLUSIVE | MAP_HELD | MAP_RUN | MAP_LARGE | \
-	 MAP_TOUCH)
+	 MAP_TOUCH | MAP_UNCACHE)
 // With any of these, or while tracing, an entry is not plain and takes the long way.
-#define MAP_SPECIAL (MAP_COPY | MAP_IF_SAME | MAP_IF_EXCLUSIVE | MAP_HELD)
+#define MAP_SPECIAL (MAP_COPY | MAP_IF_SAME | MAP_IF_EXCLUSIVE | MAP_HELD | MAP_UNCACHE)
 
 #define WORK_HOLE  30
 #define WORK_PLAIN 50
@@ -44,6 +44,8 @@ static err_t map_check(struct mapper *m, const struct map_request *rq)
 		return -ERR_INVAL;
 	if ((rq->flags & MAP_COPY && (rq->flags & MAP_ZERO || !rq->source)))
 		return -ERR_INVAL;
+	if (rq->flags & MAP_UNCACHE && rq->flags & (MAP_ZERO | MAP_COPY | MAP_LARGE))
+		return -ERR_INVAL;
 	if (rq->flags & MAP_LARGE && (rq->count > 1 || rq->list || rq->pairs || rq->flags & (MAP_ZERO | MAP_COPY)))
 		return -ERR_INVAL;
 	if (rq->pool->dying)
@@ -64,6 +66,8 @@ static err_t map_allowed(const struct mapper *m, pte_t old, const struct page *p
 	if (m->flags & MAP_IF_SAME && !pte_names(old, page_to_pfn(m->source ? m->source : page)))
 		return -ERR_STALE;
 	if (m->flags & MAP_IF_EXCLUSIVE && (page->mapcount != 1 || !pte_names(old, page_to_pfn(page))))
+		return -ERR_BUSY;
+	if (m->flags & MAP_UNCACHE && page->mapcount)
 		return -ERR_BUSY;
 	return 0;
 }
@@ -124,6 +128,8 @@ static err_t map_one(struct mapper *m, pte_t *slot, vaddr_t va, frame_t frame, u
 	if (err)
 		return err;
 	m->work -= WORK_SLOW + (m->flags & MAP_COPY ? WORK_COPY : fill ? WORK_ZERO : 0);
+	if (m->flags & MAP_UNCACHE)
+		page_uncache(page);
 	page->mapcount++;
 	map_words(m, page, index);
 	map_replace(m, slot, va, map_entry(m, page_to_pfn(page), page->marks & PAGE_SWAPCACHE, 0), 0);

@@ -54,14 +54,12 @@ static err_t mark_words(struct page *page, u64 word0, u64 word1)
 	return 0;
 }
 
-// An EVICTING frame is in the swap cache by definition; a rescue or a free ends that. Who gives up the slot gives up
-// the other copy: from now on the frame is the only place of its content.
+// An EVICTING frame is in the swap cache by definition; a rescue or a free ends that.
 static err_t mark_swapcache_clear(struct page *page)
 {
 	if (page->state == PAGE_EVICTING)
 		return -ERR_BUSY;
-	if (page->marks & PAGE_SWAPCACHE)
-		page->marks = (page->marks & ~PAGE_SWAPCACHE) | PAGE_DIRTY;
+	page_uncache(page);
 	return 0;
 }
 

@@ -90,6 +90,13 @@ static always_inline frame_t frame_ref(const struct page *page)
 	return (u64)page->gen << 32 | page_to_pfn(page);
 }
 
+// Who gives up the slot gives up the other copy: from now on the frame is the only place of its content.
+static always_inline void page_uncache(struct page *page)
+{
+	if (page->marks & PAGE_SWAPCACHE)
+		page->marks = (page->marks & ~PAGE_SWAPCACHE) | PAGE_DIRTY;
+}
+
 // Pins of all kinds.
 static always_inline u32 page_pins(const struct page *page)
 {

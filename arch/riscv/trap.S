@@ -60,6 +60,10 @@ trap_slow_reply_recv:
 trap_slow_reply:
 	li	a7, NR_REPLY
 	j	slow
+	.global trap_idle
+trap_idle:
+	ld	sp, HART_STACK(tp)
+	call	sched_exit		// does not return
 	.global trap_slow_notify
 trap_slow_notify:
 	li	a7, NR_NOTIFY

@@ -77,6 +77,11 @@ trap_slow_reply_recv:
 trap_slow_reply:
 	mov	$NR_REPLY, %eax
 	jmp	slow
+	.global trap_idle
+trap_idle:
+	mov	%gs:HART_STACK, %rsp
+	xor	%ebp, %ebp
+	call	sched_exit		// does not return
 	.global trap_slow_notify
 trap_slow_notify:
 	mov	$NR_NOTIFY, %eax

@@ -64,6 +64,12 @@ static inline u32 ring_waiting(const struct ring *ring)
 
 	return waiting < ring->records ? waiting : ring->records;
 }
+// Nothing waits for the consumer, and nothing was lost.
+static inline bool ring_quiet(const struct ring *ring)
+{
+	return __atomic_load_n(&ring->shared->head, __ATOMIC_ACQUIRE) == ring->position &&
+	       !__atomic_load_n(&ring->shared->overflow, __ATOMIC_RELAXED);
+}
 // false: empty.
 bool ring_take(struct ring *ring, u64 *record) must_check;
 // The two halves of ring_take, for a consumer that must know of a record before it is gone from the ring. ring_drop may

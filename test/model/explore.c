@@ -78,11 +78,15 @@ static void add_evict_ops(u8 f)
 
 static void add_map_ops(u8 f)
 {
-	static const u64 how[] = { PROT_READ | PROT_WRITE, PROT_READ | MAP_IF_TOKEN, PROT_READ | PROT_WRITE | MAP_HELD,
-				   PROT_READ | PROT_WRITE | MAP_COPY, PROT_READ | PROT_WRITE | MAP_ZERO | MAP_TOUCH };
+	static const u64 how[] = { PROT_READ | PROT_WRITE,
+				   PROT_READ | MAP_IF_TOKEN,
+				   PROT_READ | PROT_WRITE | MAP_HELD,
+				   PROT_READ | PROT_WRITE | MAP_COPY,
+				   PROT_READ | PROT_WRITE | MAP_ZERO | MAP_TOUCH,
+				   PROT_READ | PROT_WRITE | MAP_IF_TOKEN | MAP_UNCACHE };
 	for (u8 as = 0; as < 2; as++)
 		for (u8 va = 0; va < 2; va++)
-			for (u32 i = 0; i < 5; i++)
+			for (u32 i = 0; i < 6; i++)
 				add((struct op){ .kind = OP_MAP,
 						 .p = OWNER,
 						 .f = f,

@@ -78,7 +78,7 @@ static u64 one_of(const u64 *choice, u32 n)
 static u64 map_flags(void)
 {
 	u64 prot = ONE_OF(PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC);
-	u64 how = ONE_OF(0, 0, 0, MAP_ZERO, MAP_COPY, MAP_HELD, MAP_TOUCH, MAP_HELD | MAP_ZERO);
+	u64 how = ONE_OF(0, 0, 0, MAP_ZERO, MAP_COPY, MAP_HELD, MAP_TOUCH, MAP_HELD | MAP_ZERO, MAP_UNCACHE);
 	u64 condition = ONE_OF(0, 0, MAP_IF_EMPTY, MAP_IF_TOKEN, MAP_IF_SAME, MAP_IF_EXCLUSIVE,
 			       MAP_IF_SAME | MAP_IF_EXCLUSIVE);
 	return prot | how | condition;

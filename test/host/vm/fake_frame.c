@@ -162,6 +162,8 @@ static err_t condition(struct fake_entry *e, struct frame *f, u64 flags, u64 sou
 	if (flags & MAP_IF_EXCLUSIVE &&
 	    !(f->v->mapcount == 1 && e->kind && e->kind != ENTRY_TOKEN && e->pfn == pfn_of(f)))
 		return -ERR_BUSY;
+	if (flags & MAP_UNCACHE && f->v->mapcount)
+		return -ERR_BUSY;
 	/* The last mapping of the source must not vanish under a copy: its frame would be nobody's. */
 	if (flags & MAP_COPY && flags & MAP_IF_SAME && frames[(u32)source].v->mapcount == 1 &&
 	    !(views[(u32)source].marks & FRAME_SWAPCACHE))
@@ -188,6 +190,8 @@ static err_t map_entry(struct aspace *as, u64 page, struct pool *pool, u64 ref, 
 		f->v->state = FRAME_OWNED;
 		f->v->word0 = 0;
 	}
+	if (flags & MAP_UNCACHE && f->v->marks & FRAME_SWAPCACHE)
+		f->v->marks = (u8)((f->v->marks & ~FRAME_SWAPCACHE) | FRAME_DIRTY);
 	if (f->v->marks & FRAME_SWAPCACHE)
 		prot &= ~(u32)PROT_WRITE;
 	if (flags & MAP_COPY)

@@ -205,9 +205,13 @@ void fault_arrived(void)
 	enum fault_plan plan;
 	struct fault f;
 
+	bool within = fake_in_fault;
+
 	if (!wait_arrived(&f))
 		return;
+	fake_in_fault = true;
 	plan = fault_answer(&f, swap_arrived(&f, &map), &map);
+	fake_in_fault = within;
 	rq.reply = f.reply;
 	if (plan != FAULT_PARKED && plan != FAULT_ENDED)
 		(void)ipc_reply(SLOT_SELF_ENDPOINT, &rq);

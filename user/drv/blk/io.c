@@ -121,7 +121,7 @@ static void io_fill(struct io *io, u32 client, u32 record, const struct block_re
 	io->tries = io->put = 0;
 	if (io->op == BLOCK_FLUSH)
 		io->frames = 0;
-	for (u32 i = 0; i < BLOCK_SEGMENTS; i++)
+	for (u32 i = 0; i < BLOCK_SEGMENTS && i < io->frames; i++)
 		io->frame[i] = rq->frame[i];
 }
 

@@ -13,11 +13,12 @@ static void io_send(struct disks *d, struct unit *u, struct io *io, u32 slot)
 	static const enum blk_type type[] = {
 		[BLOCK_READ] = BLK_TYPE_IN, [BLOCK_WRITE] = BLK_TYPE_OUT, [BLOCK_FLUSH] = BLK_TYPE_FLUSH
 	};
-	struct queue_request rq = { .type = type[io->op], .sector = io->sector, .pages = io->frames };
+	struct queue_request rq;
 	err_t err = io_pin(io, rq.page);
 
-	if (io->op == BLOCK_FLUSH)
-		rq.sector = 0;
+	rq.type = type[io->op];
+	rq.sector = io->op == BLOCK_FLUSH ? 0 : io->sector;
+	rq.pages = io->frames;
 	if (err) {
 		// a request that a reset device had before may have been done
 		io_finish(d, io, io->tries ? -ERR_IO : err);

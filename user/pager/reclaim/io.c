@@ -40,21 +40,19 @@ static u64 transfer_id(const struct transfer *t)
 void transfer_start(struct transfer *t)
 {
 	const struct area *a = t->slot ? slot_area(t->slot) : NULL;
-	struct block_request request = {
-		.flow = t->flow,
-		.id = transfer_id(t),
-		.op = t->op,
-		.unit = a ? a->unit : t->unit,
-		.frames = t->n,
-		.sector = a ? (u64)(t->slot - a->base) * BLOCK_SECTORS_PER_PAGE : 0,
-	};
+	struct block_request request;
 
 	assert((a || !t->slot) && t->n && t->n <= CLUSTER);
-	for (u32 i = 0; i < t->n; i++) {
-		request.frame[i] = t->frame[i];
-		if (a)
-			slot_set(t->slot + i, slot_word(t->slot + i) | SWAPSLOT_BUSY);
-	}
+	request.flow = t->flow;
+	request.id = transfer_id(t);
+	request.op = t->op;
+	request.unit = a ? a->unit : t->unit;
+	request.frames = t->n;
+	request.sector = a ? (u64)(t->slot - a->base) * BLOCK_SECTORS_PER_PAGE : 0;
+	for (u32 i = 0; i < CLUSTER; i++)
+		request.frame[i] = i < t->n ? t->frame[i] : 0;
+	for (u32 i = 0; a && i < t->n; i++)
+		slot_set(t->slot + i, slot_word(t->slot + i) | SWAPSLOT_BUSY);
 	/* It has room for every transfer, unless the driver wrote nonsense over its end. */
 	if (!channel_put(&rc.disk, (const u64 *)&request))
 		panic("reclaim: the disk driver's ring is broken");

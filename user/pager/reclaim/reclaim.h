@@ -36,6 +36,8 @@
 #define WRITES_MAX    32              // of them, so that reads always find one
 #define PENDING       512             // requests of vm that wait for a frame or a transfer: one per process at most
 #define STOCK         32              // frames in hand for reading
+#define STOCK_LOW     4               // when nothing is to be read: at least
+#define STOCK_REST    8               // at most
 #define QUANTUM       32              // frames looked at in one quantum
 #define DRAIN_MAX     256             // slots of one round of swapoff
 #define SWAPSLOT_HELD SWAPSLOT_FAILED // a slot that holds nothing and never will: header, bad page
@@ -235,6 +237,10 @@ void swapin_done(struct transfer *t, err_t err);
 void answer(u64 what, u64 slot, err_t status, u64 flow);
 bool stock_fill(u32 n);  // there is at least one frame, and n if they can be had at once
 void stock_settle(void); // what is in hand at rest
+static inline bool stock_settled(void)
+{
+	return rc.stocked >= STOCK_LOW && rc.stocked <= STOCK_REST;
+}
 
 // swapout.c
 bool page_out(void); // the frame looked at. False: it stays

@@ -212,8 +212,6 @@ bool slots_read_on(void)
 {
 	u64 slots = rc.share->slots, end;
 
-	if (!rc.slots_read)
-		return false;
 	end = rc.slots_read + STEP < slots ? rc.slots_read + STEP : slots;
 	for (; rc.slots_read < end; rc.slots_read++)
 		if (slot_word((u32)rc.slots_read) && slot_area((u32)rc.slots_read))

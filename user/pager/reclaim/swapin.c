@@ -10,8 +10,6 @@
 
 #include <base/panic.h>
 
-#define STOCK_LOW   4 // frames in hand when nothing is to be read: at least, and at most
-#define STOCK_REST  8
 #define STOCK_BATCH 16
 
 void answer(u64 what, u64 slot, err_t status, u64 flow)
@@ -57,8 +55,8 @@ void stock_settle(void)
 		return;
 	while (rc.stocked > STOCK_REST)
 		(void)sys_frame_free(SLOT_CLIENT_POOL, 0, rc.state->stock[--rc.stocked], FREE_DISCARD, NULL);
-	if (rc.stocked >= STOCK_LOW || sys_frame_alloc(SLOT_CLIENT_POOL, 0, STOCK_REST - rc.stocked,
-						       ALLOC_NOZERO | ALLOC_LAZY | ALLOC_MOVABLE, &done, NULL))
+	if (stock_settled() || sys_frame_alloc(SLOT_CLIENT_POOL, 0, STOCK_REST - rc.stocked,
+					       ALLOC_NOZERO | ALLOC_LAZY | ALLOC_MOVABLE, &done, NULL))
 		return;
 	for (u64 i = 0; i < done; i++)
 		rc.state->stock[rc.stocked++] = server_argument()[i];

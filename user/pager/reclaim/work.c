@@ -222,8 +222,9 @@ void work_quantum(void)
 	bool more, goes_on;
 	u64 room;
 
-	slots_emptied();
-	more = slots_read_on();
+	if (!ring_quiet(&rc.emptied))
+		slots_emptied();
+	more = rc.slots_read && slots_read_on();
 	swapin_run();
 	if (!rc.lru) {
 		if (rc.need)
@@ -250,7 +251,8 @@ void work_quantum(void)
 		cluster_flush();
 	if (unlikely(rc.state->area[rc.area_index].state == AREA_DRAINING))
 		area_drain();
-	stock_settle();
+	if (!stock_settled())
+		stock_settle();
 	if (more)
 		work_again();
 }

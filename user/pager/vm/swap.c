@@ -137,21 +137,17 @@ static enum fault_plan map_read_only(const struct vma *v, u64 page, u64 slot, fr
 	return FAULT_TOKEN;
 }
 
-// The last token, and the frame is mapped nowhere else: it is rescued, leaves the swap cache, and is written.
-static enum fault_plan map_again(struct proc *p, const struct vma *v, u64 page, u64 slot, frame_t frame,
-				 struct map_reply *map)
+// The last token, and the frame is mapped nowhere: it leaves the swap cache and is written.
+static enum fault_plan map_again(const struct vma *v, u64 page, frame_t frame, struct map_reply *map)
 {
-	if (token_resolve(p, v, page, slot, frame) || !swap_leave(frame))
-		return FAULT_RETRY; /* reclaim was faster */
 	*map = (struct map_reply){
-		.prot = v->prot | MAP_IF_SAME | MAP_IF_EXCLUSIVE | MAP_TOUCH,
+		.prot = v->prot | MAP_IF_TOKEN | MAP_UNCACHE | MAP_TOUCH,
 		.pool = SLOT_CLIENT_POOL,
 		.frame = frame,
-		.source = frame,
 		.word0 = vma_word0(v),
 		.word1 = vma_word1(v, page),
 	};
-	return FAULT_MAP;
+	return FAULT_TOKEN;
 }
 
 static enum fault_plan map_copy(struct proc *p, const struct vma *v, u64 page, const struct fault *f, frame_t frame,
@@ -188,7 +184,7 @@ enum fault_plan swap_fault(struct proc *p, const struct vma *v, u64 page, const 
 		return map_read_only(v, page, slot, frame, map);
 	view = frame_of(&frame_table, frame);
 	if (view && !view->mapcount && swap_count(&swap, slot) == 1)
-		return map_again(p, v, page, slot, frame, map);
+		return map_again(v, page, frame, map);
 	return map_copy(p, v, page, f, frame, map);
 }
 
