@@ -2,16 +2,17 @@
 """
 Faults whose page comes from a disk, from the fault to the moment the thread goes on, split by who ran.
 
-Such a fault is answered when its page has been read, and its thread then faults once more and gets the page: two faults of one
-thread at one page, the second right after the first. Who takes part is known by the flow: a notification carries it from server
-to server, and a record in a ring says it again behind the device's interrupt. Each instruction of the time in between is booked
-under the thread that ran (what the kernel does counts as the thread's in whose time it does it), in one of these phases:
+Such a fault is mostly answered with the mapping when its page has been read. Else (several waited for it, or something changed
+meanwhile) its thread faults once more and gets the page then: two faults of one thread at one page, the second right after the
+first. Who takes part is known by the flow: a notification carries it from server to server, and a record in a ring says it again
+behind the device's interrupt. Each instruction of the time in between is booked under the thread that ran (what the kernel does
+counts as the thread's in whose time it does it), in one of these phases:
 
 	asks       up to the first wait: vm, reclaim, rmap and the driver, in which the request goes to the device
 	waits      nobody runs, or threads that have nothing to do with it do
 	meanwhile  what those who take part did between two waits
 	answers    from the last wait on: the driver hears of it, and the page goes up to vm
-	maps       the thread faults again, and vm has the page mapped
+	maps       the system call by which vm has the page mapped; a second fault of the thread, if there was one
 """
 from collections import defaultdict
 
@@ -39,6 +40,10 @@ class Major:
     def book(self, thread, spent):
         (self.segments if self.open else self.tail).append((thread, spent, self.again))
 
+    def not_mapped(self, thread):
+        """The thread's system call, which was taken for the one that maps this page, did not."""
+        self.segments = [(thread if who == MAPPING else who, spent, again) for who, spent, again in self.segments]
+
     def go_on(self, flow):
         self.flows.append(flow)
         self.segments += self.tail
@@ -53,11 +58,11 @@ def phases(major):
     """[(phase, thread, instructions)] in order, a thread once in each phase."""
     def waits(segment):
         return segment[0] not in major.who and segment[0] != MAPPING
-    first_part = [s for s in major.segments if not s[2]]
+    first_part = [s for s in major.segments if not s[2] and s[0] != MAPPING]
     waiting = [i for i, segment in enumerate(first_part) if waits(segment)]
     sums = {}
     for i, (thread, spent, again) in enumerate(major.segments):
-        if again:
+        if again or thread == MAPPING:
             key = ("maps", thread)
         elif i in waiting:
             key = ("waits", IDLE)
@@ -94,14 +99,23 @@ class Majors:
             self.fault(event)
         elif kind == self.id["fault_done"]:
             self.answered(event[7] & THREAD_MASK, time)
+            self.not_mapped(self.mapping.get(hart), but=event[7] & THREAD_MASK)
+        elif kind == self.id["sys_exit"]:
+            self.not_mapped(self.mapping.pop(hart, None))
         elif kind == self.id["object_free"]:
             self.faults.pop(event[5], None)
         self.last[hart] = (time, self.runs(event))
 
+    def not_mapped(self, mapper, but=None):
+        """A system call that might have mapped any page mapped that of one thread, or none."""
+        for thread, major in self.faults.items() if mapper else ():
+            if thread != but:
+                major.not_mapped(mapper)
+
     def runs(self, event):
         """Who runs from here on."""
-        _, kind, hart, thread, flow, nr, to = event[:7]
-        if kind == self.id["sys_enter"] and nr == self.maps and any(m.again and flow == m.flows[-1] for m in self.faults.values()):
+        _, kind, hart, thread, _, nr, to = event[:7]
+        if kind == self.id["sys_enter"] and nr == self.maps:
             self.mapping[hart] = thread
         elif kind in (self.id["switch"], self.id["fault_done"]):
             self.mapping.pop(hart, None)
@@ -125,8 +139,8 @@ class Majors:
             major.answered(time)
 
     def close(self, major):
-        """Two faults at least, and others than the pager took part: it came from somewhere else."""
-        if major.open or len(major.flows) < 2 or len(major.who) < 3:
+        """Others than the pager took part: it came from somewhere else."""
+        if major.open or len(major.who) < 3:
             return
         rows = [(phase, self.name(major, phase, thread), spent) for phase, thread, spent in phases(major) if spent]
         self.done.append((major.flows, major.end - major.start, rows))
