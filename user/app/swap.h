@@ -15,5 +15,5 @@ struct swap_advice {
 	const char *help;
 };
 
-// What reclaim answered, in the words of util-linux, and what to do about it. 0, or the program ends with status 1.
+// Says what reclaim answered, in the words of util-linux, and what to do about it. The program's status: 0 or 1.
 int swap_result(const char *device, const char *call, err_t err, const struct swap_advice *advice);

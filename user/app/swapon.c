@@ -8,6 +8,7 @@
 static const struct swap_advice advice[] = {
 	{ ERR_NOENT, ": there is no such disk; give one with SWAP=" },
 	{ ERR_INVAL, ": it has no swap header, or a damaged one; prepare it with mkswap" },
+	{ ERR_IO, ": its first page cannot be read" },
 	{ ERR_BUSY, ": it is in use already or read-only, or another swapon or swapoff is under way" },
 	{ ERR_NFILE, ": no more swap areas can be in use" },
 	{ ERR_NOMEM, ": the table of its pages, 8 bytes each, does not fit into free memory; end a program, or give "
@@ -54,8 +55,8 @@ static int all_on(void)
 		if (err == -ERR_NOENT || err == -ERR_BADCAP)
 			break;
 		device[sizeof(device) - 2] = (char)('a' + unit);
-		if (err && err != -ERR_BUSY)
-			status = swap_result(device, "swapon", err, advice);
+		if (err != -ERR_BUSY)
+			status |= swap_result(device, "swapon", err, advice);
 	}
 	return status;
 }

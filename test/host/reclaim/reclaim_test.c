@@ -442,6 +442,36 @@ static void test_header(void)
 	finish();
 }
 
+// As long as reclaim has its turn nobody waits for a frame: what goes below low comes back above high, every time, also
+// after a time in which nothing could go.
+static void test_background(void)
+{
+	start();
+	header_write(0, 400, 0);
+	EXPECT(!swapon(0));
+	marks_small();
+	for (u32 i = 0; i < 4000; i++) {
+		high = rc.high = 30 + i / 100;
+		if (waits[i % PROCS].how == RUNS)
+			(void)access(i % PROCS, (u32)rnd(PAGES), i < 1000);
+		settle();
+		EXPECT(FRAMES - usage >= rc.low);
+	}
+	EXPECT(rc.stats[RECLAIMSTAT_PGSTEAL_KSWAPD] > 100 && !rc.stats[RECLAIMSTAT_PGSTEAL_DIRECT]);
+	for (u32 p = 0; p < PROCS; p++)
+		process_end(p);
+	high = rc.high = 24;
+	settle();
+	for (u32 i = 0; FRAMES - usage >= rc.low; i++)
+		EXPECT(access(i % PROCS, i / PROCS, true));
+	notified &= ~(u64)RECLAIM_NOTIFY_LOW; /* as if reclaim had given up since */
+	rc.background = false;
+	send(SWAPREQ_FRAMES, 0, 1);
+	settle();
+	EXPECT(FRAMES - usage > rc.high);
+	finish();
+}
+
 static void run(u64 n, u32 pages, u32 errors, u32 lies, bool kills, bool offs)
 {
 	start();
@@ -492,6 +522,7 @@ int main(void)
 
 	seed0 = seed = given ? strtoul(given, NULL, 0) : 20261127;
 	test_header();
+	test_background();
 	run(n, 400, 0, 0, false, false);
 	printf("reclaim: %lu accesses, %lu out of memory, out %lu in %lu dropped %lu rescued %lu\n", reads, ooms,
 	       rc.stats[RECLAIMSTAT_PSWPOUT], rc.stats[RECLAIMSTAT_PSWPIN], rc.stats[RECLAIMSTAT_DROPPED],

@@ -35,6 +35,7 @@ extern u64 seed;
 extern u32 error_rate;         // one of so many transfers fails, 0 none
 extern u32 lie_rate;           // one of so many answers of the reverse map is wrong
 extern u64 usage;              // frames of the pool in use
+extern u64 high;               // the watermark at which the kernel looks out for low again
 extern u64 pins;               // all together
 extern struct request replied; // the last answer to a parked request
 extern u64 replies;

@@ -98,7 +98,7 @@ static bool asked(void)
 
 static bool wanted(u64 room)
 {
-	return asked() && (rc.need || rc.shrink || swapin_waiting() || room < rc.high);
+	return asked() && (rc.need || rc.shrink || swapin_waiting() || room <= rc.high);
 }
 
 static u64 listed(void)
@@ -173,7 +173,7 @@ static void satisfied(u64 room)
 	}
 	if (rc.shrink && rc.shrunk >= rc.shrink && !rc.writes && !rc.cluster.n)
 		shrink_answer();
-	if (room >= rc.high)
+	if (room > rc.high)
 		rc.background = false;
 }
 
@@ -233,6 +233,9 @@ void work_quantum(void)
 	}
 	rc.flow = rc.need ? rc.need_flow : swapin_waiting() ? rc.pending[rc.pending_first].flow : 0;
 	room = asked() ? pool_room() : 0; /* a system call: not for each page that comes in */
+	/* Of low the kernel tells once: after a time in which nothing could be done there is no other sign. */
+	if (asked() && room < rc.low)
+		rc.background = true;
 	satisfied(room);
 	if (wanted(room) && !(rc.shrink && !rc.need && rc.shrunk >= rc.shrink)) {
 		news_take();
