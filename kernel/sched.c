@@ -56,7 +56,7 @@ void sched_ready(struct thread *t)
 	assert(t->state != THREAD_READY && t->state != THREAD_RUNNING);
 	t->state = THREAD_READY;
 	struct thread *other = h->next;
-	if (other && other->priority >= t->priority) {
+	if (other && other->priority > t->priority) {
 		ready_insert(h, t);
 		return;
 	}

@@ -33,6 +33,11 @@ static always_inline void arch_root_switch(u64 root)
 	host_root_switch(root);
 }
 
+static always_inline void arch_root_write(u64 root)
+{
+	host_root_switch(root);
+}
+
 static always_inline void arch_flush_page(vaddr_t va, u64 asid)
 {
 	host_flush_page(va, asid);
