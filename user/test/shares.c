@@ -21,10 +21,10 @@
 
 #define PAGE      4096
 #define MS        1000000ul
-#define TURN      (60 * MS) // for each program of a group: six time slices
+#define TURN      (40 * MS) // for each program of a group: four time slices
 #define DELAY     (10 * MS) // in which the children are made
 #define TOGETHER  3
-#define TOLERANCE 25 // percent of a share: a slice and a half in six
+#define TOLERANCE 37 // percent of a share: a slice and a half in four
 
 static int file, ends[2];
 static char *page;
