@@ -25,6 +25,7 @@
 #define PAGES   32
 #define WORDS   (PAGE_SIZE / sizeof(u64))
 #define WRITERS 3
+#define MOVES   100 // at least, however slow the machine
 
 struct shared { // one page each, of all processes
 	u64 counter[WORDS];
@@ -139,7 +140,7 @@ static u64 move_for(int seconds, const pid_t *pid, u64 *busy)
 	struct random r = { .state = 99 };
 	u64 moved = 0;
 
-	for (time_t end = time(NULL) + seconds; time(NULL) < end;) {
+	for (time_t end = time(NULL) + seconds; moved < MOVES || time(NULL) < end;) {
 		const void *at = random_below(&r, 4) ? (void *)page_of(mine, random_below(&r, PAGES))
 						     : (void *)&shared[random_below(&r, 4)];
 		err_t err = move(pid[random_below(&r, WRITERS)], at);
@@ -178,7 +179,7 @@ static void test_together(int seconds)
 			parts += shared[i].counter[who];
 	}
 	printf("movers: %lu moves, %lu could not be, %lu rounds of writing\n", moved, busy, sum);
-	CHECK(moved > 100 && sum);     // most of the time goes to moving, and to the faults that it makes
+	CHECK(sum);
 	CHECK(sum - parts <= WRITERS); // each may have been killed between its two
 }
 
