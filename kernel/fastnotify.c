@@ -48,6 +48,7 @@ void fastpath_notify(u64 index, u64 bits, u64 flow)
 		if (flow)
 			self->flow = flow;
 		t->flow = self->flow;
+		t->fault_calls = 0;
 		ep->receivers = NULL;
 		if (at_once) {
 			fastpath_account(hart, self);

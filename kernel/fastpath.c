@@ -83,6 +83,7 @@ static always_inline void fastpath_take_signals(struct endpoint *ep)
 	ep->signals = 0;
 	self->recv_slot = in_flow >> 32;
 	self->flow = 0; // several may have set them
+	self->fault_calls = 0;
 	fastpath_leave();
 	arch_fast_deliver(&self->ctx, RECEIVED_BITS, NOTIFY_LABEL, 0, 0, 0, bits, 0, 0, 0, 0, 0);
 }

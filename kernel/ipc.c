@@ -72,6 +72,7 @@ static void deliver_request(struct thread *client, struct thread *server, struct
 static void deliver_signals(struct thread *t, u64 bits)
 {
 	set_words(t, RECEIVED_BITS, NOTIFY_LABEL, &bits, 1);
+	t->fault_calls = 0;
 }
 
 // The running thread (or a faulting one) puts its request to an endpoint: a waiting server takes it at once, else it

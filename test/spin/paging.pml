@@ -83,7 +83,7 @@ bit uncounted[PAGES]; /* no memory of anybody: what fork has copied and not coun
 
 /* ---- programs */
 bit alive[PROCS], write_wanted[PROCS], kill_wanted[PROCS], forked;
-byte want[PROCS], parked[PROCS], ended;
+byte want[PROCS], parked[PROCS], ended, giving_up;
 
 inline page_kept(s) /* nothing that somebody has a token of is lost */
 {
@@ -286,6 +286,11 @@ inline fault_do(p)
 #endif
 		atomic { /* map IF_TOKEN, read-only; the frame's reference may be stale by now */
 			if
+			:: write_wanted[p] && count[s] == 1 && !mapped[s] &&
+			   (frame[s] == EVICTING || (frame[s] == OWNED && swapcache[s])) -> /* UNCACHE */
+				giving_up = s + 1; /* said before */
+				frame[s] = OWNED; mapped[s] = 1; E(p, s) = LEAF; tok[s]--; was = TOKEN;
+				swapcache[s] = 0; dirty[s] = 1
 			:: frame[s] == EVICTING || (frame[s] == OWNED && swapcache[s]) ->
 				frame[s] = OWNED; mapped[s]++; E(p, s) = LEAF; tok[s]--; was = TOKEN
 			:: else
@@ -297,7 +302,7 @@ inline fault_do(p)
 #endif
 		:: else
 		fi;
-		atomic { want[p] = 0; was = NONE }
+		atomic { want[p] = 0; was = NONE; giving_up = 0 }
 	:: E(p, s) == LEAF ->
 		if
 		:: write_wanted[p] && swapcache[s] && count[s] == 0 && mapped[s] == 1 ->
@@ -733,7 +738,7 @@ recover:
 		/* Counted for an evict that never came. */
 		atomic {
 			if
-			:: used[s] && !ondisk[s] && !named[s] -> assert(!tok[s]); count[s] = 0; used[s] = 0
+			:: used[s] && !ondisk[s] && !named[s] && giving_up != s + 1 -> assert(!tok[s]); count[s] = 0; used[s] = 0
 			:: else
 			fi
 		};

@@ -190,10 +190,12 @@ static enum fault_plan fault_answer(const struct fault *f, enum fault_plan plan,
 	if (plan != FAULT_MAP && plan != FAULT_TOKEN)
 		return plan;
 	err = fake_reply_map(badge_slot(f->badge), f->addr & -PAGE_SIZE, map);
+	if (err && plan == FAULT_TOKEN)
+		token_kept();
 	if (err)
 		return fault_refused(f, map, err);
 	if (plan == FAULT_TOKEN)
-		token_put(f->what);
+		token_replaced(f->what);
 	return plan;
 }
 

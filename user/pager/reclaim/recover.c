@@ -28,11 +28,14 @@ static void frame_recover(u32 pfn)
 		rc.policy->add(pfn, true);
 }
 
-// Counted for an evict that never came: no page lies behind it.
+// Counted for an evict that never came: no page lies behind it. Unless vm has the page already, and the count is about
+// to fall.
 static void slot_recover(u32 slot)
 {
 	u32 word = slot_word(slot);
 
+	if (slot == __atomic_load_n(&rc.share->giving_up, __ATOMIC_ACQUIRE))
+		return;
 	if (word & SWAPSLOT_USED && !(word & (SWAPSLOT_ON_DISK | SWAPSLOT_FRAME | SWAPSLOT_FAILED))) {
 		__atomic_store_n(&rc.slot[slot].count, 0, __ATOMIC_RELEASE);
 		slot_set(slot, 0);

@@ -40,10 +40,12 @@ static __attribute__((noinline)) err_t reply_token(struct request *rq, const str
 	u64 badge = rq->badge, addr = rq->w[0], token = rq->w[3], flow = rq->flow;
 	err_t err = ipc_reply_map_recv(SLOT_SELF_ENDPOINT, map, rq);
 
-	if (err < 0)
+	if (err < 0) {
+		token_kept();
 		*plan = refused(badge, addr, rq->reply, flow, map, err);
-	else
-		token_put(token);
+	} else {
+		token_replaced(token);
+	}
 	return err;
 }
 

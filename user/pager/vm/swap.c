@@ -44,6 +44,12 @@ static void rmap_open(const struct server_ring *ring)
 	__atomic_store_n(&rmap_share->ready, 1, __ATOMIC_RELEASE);
 }
 
+// A successor of reclaim would take a slot that is counted, without a page, for one that it never used.
+static void giving_up(u64 slot)
+{
+	__atomic_store_n(&swap.share->giving_up, slot, __ATOMIC_RELEASE);
+}
+
 void swap_open(const struct server_info *info)
 {
 	u64 table = 0, first = 0, pages = 0;
@@ -57,6 +63,7 @@ void swap_open(const struct server_info *info)
 			  sizeof(struct swap_answer) / sizeof(u64)))
 		return;
 	swap_attach(&swap, (void *)VIEW_VA, &frame_table);
+	giving_up(0); /* a predecessor's count stays too high */
 	if (server_word(info, "rings=tiny")) {
 		ring_limit(&reclaim.out, CHANNEL_TINY);
 		ring_limit(&swap.news, CHANNEL_TINY);
@@ -72,10 +79,21 @@ void tokens_tell(void)
 	(void)ipc_notify(reclaim.notify, reclaim.out_bits);
 }
 
+void token_kept(void)
+{
+	giving_up(0);
+}
+
 void token_put(u64 slot)
 {
 	if (swap_put(&swap, slot, 1) && ++emptied == TELL_AFTER)
 		tokens_tell();
+}
+
+void token_replaced(u64 slot)
+{
+	token_put(slot);
+	giving_up(0);
 }
 
 void tokens_get(u64 n)
@@ -138,8 +156,9 @@ static enum fault_plan map_read_only(const struct vma *v, u64 page, u64 slot, fr
 }
 
 // The last token, and the frame is mapped nowhere: it leaves the swap cache and is written.
-static enum fault_plan map_again(const struct vma *v, u64 page, frame_t frame, struct map_reply *map)
+static enum fault_plan map_again(const struct vma *v, u64 page, u64 slot, frame_t frame, struct map_reply *map)
 {
+	giving_up(slot);
 	*map = (struct map_reply){
 		.prot = v->prot | MAP_IF_TOKEN | MAP_UNCACHE | MAP_TOUCH,
 		.pool = SLOT_CLIENT_POOL,
@@ -184,7 +203,7 @@ enum fault_plan swap_fault(struct proc *p, const struct vma *v, u64 page, const 
 		return map_read_only(v, page, slot, frame, map);
 	view = frame_of(&frame_table, frame);
 	if (view && !view->mapcount && swap_count(&swap, slot) == 1)
-		return map_again(v, page, frame, map);
+		return map_again(v, page, slot, frame, map);
 	return map_copy(p, v, page, f, frame, map);
 }
 

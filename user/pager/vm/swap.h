@@ -36,7 +36,9 @@ static inline bool frame_cached(frame_t frame)
 void tokens_get(u64 n);
 void tokens_put(u64 n);
 void token_put(u64 slot);
-void tokens_tell(void); // reclaim, of slots that nobody has any more
+void token_replaced(u64 slot); // by the mapping of a plan FAULT_TOKEN
+void token_kept(void);         // that mapping was refused
+void tokens_tell(void);        // reclaim, of slots that nobody has any more
 
 // A fault on a token of private memory.
 enum fault_plan swap_fault(struct proc *p, const struct vma *v, u64 page, const struct fault *f, struct map_reply *map);
