@@ -10,6 +10,9 @@
 #define PIT_LATCH      0x00 // channel 0
 #define PIT_COUNT_MAX  0xffff
 #define CALIBRATE_TICK 2386 // 2 ms
+#define EDGE_TICK      149  // an eighth of a ms: so far apart the clocks may be read at either end
+#define READS_MAX      10000000
+#define TRIES          100
 #define LAPIC_BY_128   0x0a
 #define LAPIC_MASKED   0x10000
 #define COUNT_MAX      0xffffffffu
@@ -32,23 +35,40 @@ static u64 frequency(u64 counted, u32 ticks)
 	return (hz + unit / 2) / unit * unit;
 }
 
-static void calibrate(void)
+/*
+ * One measurement: PIT ticks, with what time and the local APIC counted meanwhile. 0: a host that stopped the machine
+ * meanwhile has spoilt it; in a long stop the counter has gone round.
+ */
+static u32 measure(u64 *cycles, u32 *lapic)
 {
 	arch_port_out(PIT_COMMAND, 1, PIT_ONESHOT);
 	arch_port_out(PIT_CHANNEL0, 1, PIT_COUNT_MAX & 0xff);
 	arch_port_out(PIT_CHANNEL0, 1, PIT_COUNT_MAX >> 8);
-	u32 first = pit_count(), last;
+	u32 first = pit_count(), last, reads = 0;
 	lapic_write(LAPIC_COUNT, COUNT_MAX);
 	u64 start = arch_time();
+	u32 started = first - pit_count();
 	do
 		last = pit_count();
-	while (last <= first && first - last < CALIBRATE_TICK);
-	u64 end = arch_time();
-	u32 left = lapic_read(LAPIC_CURRENT);
-	if (last >= first)
-		early_fatal("the PIT (ports 40 to 43) does not count: this machine has no clock of known frequency");
-	x86_machine.timer_hz = frequency(end - start, first - last);
-	u64 lapic_hz = frequency(COUNT_MAX - left, first - last);
+	while (last <= first && first - last < CALIBRATE_TICK && ++reads < READS_MAX);
+	*cycles = arch_time() - start;
+	*lapic = COUNT_MAX - lapic_read(LAPIC_CURRENT);
+	u32 ended = last - pit_count();
+	bool good = last < first && first - last < 2 * CALIBRATE_TICK && started < EDGE_TICK && ended < EDGE_TICK;
+	return good ? first - last : 0;
+}
+
+static void calibrate(void)
+{
+	u64 cycles = 0;
+	u32 lapic = 0, ticks = 0;
+	for (u32 i = 0; i < TRIES && !ticks; i++)
+		ticks = measure(&cycles, &lapic);
+	if (!ticks)
+		early_fatal("the PIT (ports 40 to 43) does not count, or the host stops the machine all the time: "
+			    "there is no clock of known frequency");
+	x86_machine.timer_hz = frequency(cycles, ticks);
+	u64 lapic_hz = frequency(lapic, ticks);
 	lapic_ticks = (x86_machine.timer_hz + lapic_hz - 1) / lapic_hz;
 }
 
