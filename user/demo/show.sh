@@ -34,6 +34,9 @@ echo && \
 echo "== fork shares pages; writing copies just the page written" && \
 lua /demo/forkshare.lua && \
 echo && \
+echo "== A program larger than memory, paged to a swap disk (MiB; waits are faults that waited for the disk)" && \
+/demo/paged && \
+echo && \
 echo "== What all that cost: faults by kind, and how many system calls vm made for one" && \
 faults && \
 uptime && \

@@ -22,7 +22,7 @@
 #define PAGES (FILES_BUFFER_SIZE / PAGE_SIZE)
 #define LATE  256
 
-#define FIRST_PAGES 32 // kept for the first pages of buffers
+#define FIRST_PAGES 24 // kept for the first pages of buffers
 #define MORE_SHARE  4  // a client may have this part of the other pages that are left
 
 static frame_t frames[CLIENTS][PAGES]; // 0: none

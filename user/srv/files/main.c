@@ -13,8 +13,8 @@
 #include <lib/base/string.h>
 #include <server/main.h>
 
-#define OWN_PAGES    96 // image, stack, page tables
-#define BUFFER_PAGES 40 // for buffers, and an eighth of the pool
+#define OWN_PAGES    88 // image, stack, page tables
+#define BUFFER_PAGES 24 // for buffers, and an eighth of the pool
 
 static struct {
 	u64 timer_hz;
