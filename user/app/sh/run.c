@@ -226,6 +226,7 @@ static int status_of(int word, pid_t pid, const char *name)
 		message("%s (pid %d): ended by signal %d%s", name, (int)pid, WTERMSIG(word),
 			WTERMSIG(word) == SIGKILL   ? ": killed, or out of memory"
 			: WTERMSIG(word) == SIGSEGV ? ": bad address"
+			: WTERMSIG(word) == SIGBUS  ? ": bus error, or a page that the disk has lost"
 			: WTERMSIG(word) == SIGILL  ? ": illegal instruction"
 			: WTERMSIG(word) == SIGABRT ? ": abort"
 						    : "");

@@ -22,7 +22,7 @@
 #define PAGES (FILES_BUFFER_SIZE / PAGE_SIZE)
 #define LATE  256
 
-#define FIRST_PAGES 24 // kept for the first pages of buffers
+#define FIRST_PAGES 24 // kept for the first pages of buffers; half of all at most
 #define MORE_SHARE  4  // a client may have this part of the other pages that are left
 
 static frame_t frames[CLIENTS][PAGES]; // 0: none
@@ -37,7 +37,9 @@ void buffers_init(u64 pages)
 
 static u64 more_left(void)
 {
-	return quota > used + FIRST_PAGES ? quota - used - FIRST_PAGES : 0;
+	u64 first = FIRST_PAGES < quota / 2 ? FIRST_PAGES : quota / 2;
+
+	return quota > used + first ? quota - used - first : 0;
 }
 
 static vaddr_t view_va(u64 slot, u64 page)

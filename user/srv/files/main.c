@@ -14,7 +14,8 @@
 #include <server/main.h>
 
 #define OWN_PAGES    88 // image, stack, page tables
-#define BUFFER_PAGES 24 // for buffers, and an eighth of the pool
+#define BUFFER_PAGES 24 // for buffers, and an eighth of the pool; at most half of what is left
+#define LEAST_PAGES  16
 
 static struct {
 	u64 timer_hz;
@@ -154,12 +155,13 @@ static void clock_set(const struct archive_header *h, u64 timer_hz)
 static void pages_share(u64 pool, u64 nodes)
 {
 	u64 own = OWN_PAGES + (nodes * sizeof(struct node) + PAGE_SIZE - 1) / PAGE_SIZE;
-	u64 buffers = BUFFER_PAGES + pool / 8;
+	u64 left = pool > own ? pool - own : 0, buffers = BUFFER_PAGES + pool / 8;
 
-	if (pool <= own + buffers)
-		panic("files: its pool of %lu pages is too small: see user/boot.manifest", pool);
+	if (left < LEAST_PAGES)
+		panic("files: its pool of %lu pages is too small: give more with MEM=", pool);
+	buffers = buffers < left / 2 ? buffers : left / 2;
 	buffers_init(buffers);
-	store_init(pool - own - buffers);
+	store_init(left - buffers);
 }
 
 _Noreturn void server_main(const struct server_info *info)
