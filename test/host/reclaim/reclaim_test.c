@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static u64 seed0, steps, reads, ooms, io_kills;
+static u64 seed0, steps, reads, ooms, io_kills, let_go, called_off, abandoned;
 static struct swap swap;
 static struct frames frames = { .table = table, .first = FIRST, .end = FIRST + FRAMES };
 static struct channel chan; // vm's end
@@ -212,9 +212,19 @@ static u64 held(u32 p)
 	return n;
 }
 
+static bool draining(void)
+{
+	for (u32 i = 0; i < AREAS; i++)
+		if (rc.state->area[i].state == AREA_DRAINING)
+			return true;
+	return false;
+}
+
 static void oom(void)
 {
 	u32 worst = 0;
+
+	EXPECT(!draining()); /* swapoff is called off first */
 
 	for (u32 p = 1; p < PROCS; p++)
 		if (held(p) > held(worst))
@@ -514,6 +524,63 @@ static void run(u64 n, u32 pages, u32 errors, u32 lies, bool kills, bool offs)
 	finish();
 }
 
+// swapoff while programs go on, and whose caller may be killed meanwhile.
+static void swapoff_under_load(u64 unit)
+{
+	struct request rq = {
+		.label = OP_RECLAIM_SWAPOFF, .w = { unit }, .reply = (9 + steps) << 32 | 5, .badge = 1 << 16 | 1
+	};
+	u64 reply = rq.reply, before = replies, total = rc.stats[RECLAIMSTAT_SWAP_TOTAL];
+	bool killed = false, hungry = rnd(2);
+
+	fake_liveness.pid[1] = 1;
+	reclaim_request(&rq);
+	if (rq.reply)
+		return; /* refused at once */
+	for (u64 i = 0; draining(); i++, steps++) {
+		EXPECT(i < 1000000);
+		step();
+		for (u32 page = 0; hungry && page < PAGES; page += 1 + rnd(6)) {
+			u32 p = (u32)rnd(PROCS);
+
+			if (waits[p].how == RUNS)
+				(void)access(p, page, true);
+		}
+		if (!killed && !rnd(150)) {
+			killed = true;
+			abandoned++;
+			fake_liveness.pid[1] = 0;
+			notified |= NOTIFY_DEATH;
+		}
+	}
+	let_go += rc.stats[RECLAIMSTAT_SWAP_TOTAL] < total;
+	called_off += rc.stats[RECLAIMSTAT_SWAP_TOTAL] == total;
+	if (killed)
+		return;
+	EXPECT(replies > before && replied.reply == reply);
+	EXPECT((s64)replied.label == (rc.stats[RECLAIMSTAT_SWAP_TOTAL] < total ? 0 : -ERR_NOMEM));
+}
+
+// Two disks in turn, of which programs need both now and then.
+static void run_letting_go(u64 n)
+{
+	start();
+	error_rate = 0;
+	disk_bad = false;
+	header_write(0, 60, 2);
+	header_write(1, 40, 0);
+	for (u64 i = 0; i < n; i++, steps++) {
+		step();
+		if (rnd(150))
+			continue;
+		(void)swapon(rnd(DISKS)); /* also what is in use already */
+		marks_small();
+		swapoff_under_load(rnd(DISKS));
+	}
+	fake_liveness.pid[1] = 1;
+	finish();
+}
+
 int main(void)
 {
 	const char *given = getenv("SEED");
@@ -535,6 +602,11 @@ int main(void)
 	EXPECT(ooms);
 	run(n, 400, 60, 0, false, true);
 	run(n, 400, 0, 0, true, true);
+	run_letting_go(n);
+	printf("reclaim: swapoff while programs go on: %lu times done, %lu called off, %lu callers killed meanwhile\n",
+	       let_go, called_off, abandoned);
+	fflush(stdout);
+	EXPECT(let_go && called_off && abandoned);
 	printf("reclaim: %lu accesses in all, %lu out of memory, %lu ended by the disk\n", reads, ooms, io_kills);
 	EXPECT(io_kills);
 	return 0;
