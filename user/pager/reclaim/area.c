@@ -104,10 +104,11 @@ err_t memory_ready(void)
 
 	if (err)
 		return err;
-	if (!rc.state->user_pool) {
+	if (!rc.state->header_frame) {
 		if (!stock_fill(1))
 			return -ERR_NOMEM;
-		rc.state->user_pool = frame_at(&rc.frames, (u32)rc.state->stock[0])->pool;
+		rc.state->header_frame = rc.state->stock[--rc.stocked];
+		rc.state->user_pool = frame_at(&rc.frames, (u32)rc.state->header_frame)->pool;
 	}
 	if (!rc.low)
 		marks_first();
@@ -131,10 +132,10 @@ err_t area_open(struct request *rq, u64 unit, u64 priority)
 	if (i == AREAS)
 		return -ERR_NFILE;
 	err = memory_ready();
-	if (!err && !stock_fill(1))
-		err = -ERR_NOMEM;
 	if (err)
 		return err;
+	if (frame_at(&rc.frames, (u32)rc.state->header_frame)->pins)
+		return -ERR_BUSY; /* a predecessor's read is under way */
 	t = transfer_new(BLOCK_READ, 0);
 	if (!t)
 		return -ERR_BUSY;
@@ -144,10 +145,9 @@ err_t area_open(struct request *rq, u64 unit, u64 priority)
 	area_set(i, &a);
 	rc.area_index = i;
 	rc.area_rq = *rq;
-	rc.header_frame = rc.state->stock[--rc.stocked];
 	t->unit = a.unit;
 	t->n = 1;
-	t->frame[0] = rc.header_frame;
+	t->frame[0] = rc.state->header_frame;
 	transfer_start(t);
 	return PARKED;
 }
@@ -228,8 +228,8 @@ static err_t area_make(const struct swap_header *h)
 
 static err_t header_read(void)
 {
-	err_t err = sys_map(SLOT_SELF_ASPACE, HEADER_VA, SLOT_CLIENT_POOL, rc.header_frame, 1, PROT_READ, 0, 0, 0, NULL,
-			    NULL);
+	err_t err = sys_map(SLOT_SELF_ASPACE, HEADER_VA, SLOT_CLIENT_POOL, rc.state->header_frame, 1, PROT_READ, 0, 0,
+			    0, NULL, NULL);
 
 	if (err)
 		return err;
@@ -244,7 +244,6 @@ void area_header_done(err_t err)
 
 	if (!err)
 		err = header_read();
-	rc.state->stock[rc.stocked++] = rc.header_frame;
 	if (err)
 		area_set(rc.area_index, &none);
 	area_answer(err, err ? 0 : area_at(rc.area_index)->usable, true);

@@ -58,6 +58,7 @@ struct reclaim_state {
 	struct area area[AREAS];
 	u64 user_pool;        // number of the pool of user memory in the frame table
 	frame_t stock[STOCK]; // frames in hand; which still are, the frame table tells
+	frame_t header_frame; // for headers; kept from the first swapon on, since the next comes when memory is full
 };
 _Static_assert(sizeof(struct reclaim_state) <= SWAP_SHARE, "the segment's first page");
 
@@ -149,7 +150,6 @@ struct reclaim {
 	// swapon, swapoff
 	struct request area_rq; // parked, reply 0: none
 	u32 area_index;
-	frame_t header_frame;
 	u32 drain_next; // slot that swapoff has come to
 	u32 drain_end;  // of the window at hand, 0 none
 	bool drain_told;

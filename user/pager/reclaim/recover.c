@@ -68,8 +68,9 @@ static void stock_recover(void)
 		const struct frame_view *view = frame ? frame_of(&rc.frames, frame) : NULL;
 
 		rc.state->stock[i] = 0;
-		if (view && view->pool == rc.state->user_pool && view->state == FRAME_OWNED && !view->mapcount &&
-		    !view->pins && !view->word0 && !(view->marks & FRAME_SWAPCACHE))
+		if (view && frame != rc.state->header_frame && view->pool == rc.state->user_pool &&
+		    view->state == FRAME_OWNED && !view->mapcount && !view->pins && !view->word0 &&
+		    !(view->marks & FRAME_SWAPCACHE))
 			rc.state->stock[rc.stocked++] = frame;
 	}
 }

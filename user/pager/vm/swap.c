@@ -319,20 +319,28 @@ u64 swap_held(const struct proc *p)
 static struct {
 	bool on;
 	u32 slot;
-	u64 page; // of the address space of `slot`
+	u64 page;  // of the address space of `slot`
+	u64 round; // that the walk was begun for, or the last one was
 } unuse;
 
 void unuse_begin(void)
 {
 	unuse.on = true;
+	unuse.round = swap.share->unuse_round;
 	unuse.slot = 0;
 	unuse.page = 0;
 	unuse_go_on();
 }
 
+void unuse_lost(void)
+{
+	if (unuse.round != swap.share->unuse_round)
+		unuse_begin();
+}
+
 static void unuse_end(void)
 {
-	struct swap_request done = { .what = SWAPREQ_UNUSED, .arg = swap.share->unuse_round };
+	struct swap_request done = { .what = SWAPREQ_UNUSED, .arg = unuse.round };
 
 	if (!channel_put(&reclaim, (const u64 *)&done))
 		return; /* reclaim empties its ring; once more */

@@ -55,6 +55,7 @@ u64 swap_held(const struct proc *p); // tokens of a process: it is asked when me
 
 // swapoff: all tokens of the slots that swap_share names.
 void unuse_begin(void);
+void unuse_lost(void);  // an answer may have been lost: was it the one that begins a walk?
 void unuse_go_on(void); // one quantum
 
 // The fault is parked, and answered when reclaim has brought the page. false: its ring is full; try again.

@@ -349,6 +349,7 @@ void wait_answers(void)
 	if (lost) { /* or reclaim has forgotten the questions: everybody asks again */
 		frames_asked = false;
 		again_all(EVERYBODY);
+		unuse_lost();
 	}
 	/* Who came to wait while the ring was full. */
 	for (u16 at = oldest; at && !frames_asked; at = waits[at].next)
