@@ -370,6 +370,7 @@ static void job_add(pid_t pid, const struct list *list)
 
 static void run_background(const struct list *list)
 {
+	const struct pipeline *p = list->pipelines;
 	int null;
 	pid_t pid;
 
@@ -393,7 +394,9 @@ static void run_background(const struct list *list)
 		dup2(null, STDIN_FILENO);
 		close(null);
 	}
-	run_pipelines(list->pipelines);
+	if (!p->next && !p->negate && !p->commands->next)
+		run_child(p->commands); /* $! is the program itself: kill ends it */
+	run_pipelines(p);
 	exit(shell.status);
 }
 

@@ -287,6 +287,15 @@ err_t vm_op_mlock(struct request *rq, u64 addr, u64 len, u64 on)
 	return err || !on ? err : swap_bring_in(p, start, end);
 }
 
+void mlock_undo(const struct request *asked)
+{
+	struct region_edit edit = { .clear = VMA_LOCKED };
+	u64 skew = asked->w[0] % PAGE_SIZE, start, end;
+
+	if (asked->label == OP_VM_MLOCK && !region_check(asked->w[0] - skew, asked->w[1] + skew, &start, &end))
+		(void)region_change(badge_proc(asked->badge), start, end, &edit);
+}
+
 err_t vm_op_limit(struct request *rq, u64 bytes)
 {
 	struct proc *p = badge_proc(rq->badge);

@@ -54,10 +54,12 @@ static void patient_request(struct request *rq)
 	missing = (err_t)rq->label == -ERR_AGAIN && page_missing;
 	if (!rq->reply || !(short_of_memory || missing))
 		return;
-	if (wait_call(&asked, missing ? page_missing : 0))
+	if (wait_call(&asked, missing ? page_missing : 0)) {
 		rq->reply = 0;
-	else
-		reply_set_status(rq, -ERR_NOMEM);
+		return;
+	}
+	mlock_undo(&asked);
+	reply_set_status(rq, -ERR_NOMEM);
 }
 
 void vm_request(struct request *rq)

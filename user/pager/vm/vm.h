@@ -228,6 +228,8 @@ u64 vma_check(const struct proc *p);                // invariants of one tree; n
 // map.c: ranges of an address space
 u64 window_end(u64 page); // where the window ends in which the page lies
 err_t region_check(u64 addr, u64 len, u64 *start, u64 *end) must_check;
+// A request that cannot have what it waited for: if it was mlock, its pages may go again.
+void mlock_undo(const struct request *asked);
 err_t region_add(struct proc *p, const struct vma *v) must_check;
 err_t region_unmap(struct proc *p, u64 start, u64 end);
 err_t region_populate(struct proc *p, u64 start, u64 end);

@@ -280,6 +280,7 @@ static void page_lost(u32 slot)
 			struct request rq = calls[wait->call - 1];
 
 			wait_drop(p);
+			mlock_undo(&rq);
 			reply_set_status(&rq, -ERR_NOMEM);
 			call_end(&rq);
 			continue;
