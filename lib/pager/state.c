@@ -42,24 +42,29 @@ void state_apply(struct state *state)
 
 enum state_found state_open(struct state *state, void *segment, u64 bytes, u32 version, u32 layout)
 {
+	return state_open_sized(state, segment, bytes, bytes, version, layout);
+}
+
+enum state_found state_open_sized(struct state *state, void *segment, u64 least, u64 room, u32 version, u32 layout)
+{
 	struct state_header *header = segment;
 
-	assert(bytes >= sizeof(*header) && bytes % sizeof(u64) == 0);
+	assert(least >= sizeof(*header) && least <= room && room % sizeof(u64) == 0);
 	state->header = header;
 	state->staged = 0;
 	if (header->magic == STATE_MAGIC && header->version == version && header->layout == layout &&
-	    header->bytes == bytes && log_valid(header)) {
+	    header->bytes >= least && header->bytes <= room && log_valid(header)) {
 		header->starts++;
 		state_apply(state);
 		return STATE_KEPT;
 	}
 	header->magic = 0; /* until the header is whole */
 	state_barrier();
-	for (u64 i = 0; i < bytes / sizeof(u64); i++)
+	for (u64 i = 0; i < room / sizeof(u64); i++)
 		((u64 *)segment)[i] = 0;
 	header->version = version;
 	header->layout = layout;
-	header->bytes = bytes;
+	header->bytes = room;
 	header->starts = 1;
 	state_barrier();
 	header->magic = STATE_MAGIC;

@@ -42,6 +42,13 @@ enum state_found {
 
 // Open the segment. What is there is kept only if magic, version, layout and size agree.
 enum state_found state_open(struct state *state, void *segment, u64 bytes, u32 version, u32 layout);
+// The same for a segment that grows and shrinks: `room` bytes are there, a predecessor used `least` or more of them.
+enum state_found state_open_sized(struct state *state, void *segment, u64 least, u64 room, u32 version, u32 layout);
+// So many bytes are used from now on; they are there, and those that come anew are zero.
+static inline void state_resize(struct state *state, u64 bytes)
+{
+	state->header->bytes = bytes; /* one store */
+}
 
 // One program at a time uses a segment and programs die whole: program order is enough, and this keeps the compiler to
 // it.

@@ -25,8 +25,7 @@ struct slab {
 	u64 origin; // address of object n, less n * size
 	u16 *state; // by object number: in the descriptor, behind the objects, or where the source has room for it
 	u32 free;   // first object that is to be had
-	u16 source; // for the source's own use
-	u16 pad;    // keeps gcc from merging the stores to free and room, which costs more than it saves
+	u32 source; // for the source's own use; and it keeps gcc from merging the stores to free and room
 	u32 room;   // objects that are to be had
 	_Alignas(u64) u16 states[SLAB_INLINE + 1];
 };

@@ -165,12 +165,17 @@ static int by_owner(const void *a, const void *b)
 
 static struct slab *slabs_get(u64 *count)
 {
-	struct slab *all = calloc(SLAB_COUNT, sizeof(*all));
+	u64 table = 0;
+	struct slab *all;
+	err_t err = slab_stat(SLOT_SLAB, SLABSTAT_TABLE, &table);
 
+	if (err)
+		glass_fail("counter of slab", err);
+	all = calloc(table, sizeof(*all));
 	if (!all)
 		app_fail("there is no memory for the list of slabs");
 	*count = 0;
-	for (u64 i = 0; i < SLAB_COUNT; i++)
+	for (u64 i = 0; i < table; i++)
 		*count += slab_get(i, &all[*count]);
 	qsort(all, *count, sizeof(*all), by_owner);
 	return all;
@@ -286,6 +291,8 @@ static void print_counters(void)
 		[SLABSTAT_FRAMES] = "frames",     [SLABSTAT_LIMIT] = "frame limit", [SLABSTAT_CLIENTS] = "processes",
 		[SLABSTAT_REFILLS] = "refills",   [SLABSTAT_FLUSHES] = "flushes",   [SLABSTAT_REFUSED] = "refused",
 		[SLABSTAT_SHRUNK] = "given back", [SLABSTAT_PRESSURE] = "pressure", [SLABSTAT_FAULTS] = "faults",
+		[SLABSTAT_MOST] = "most frames",  [SLABSTAT_GROWN] = "grown",       [SLABSTAT_TABLE] = "table",
+		[SLABSTAT_WAITED] = "waited",
 	};
 
 	for (u64 i = 0; i < sizeof(name) / sizeof(*name); i++) {

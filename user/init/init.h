@@ -42,9 +42,10 @@ static inline cptr_t server_slot(u32 index, enum block what)
 struct init {
 	const struct boot_info *info;
 	struct archive archive;
-	frame_t archive_frame; // in the pool of user memory
-	u64 user_pages;        // limit of that pool
-	frame_t liveness;      // the page that vm writes and other servers read
+	frame_t archive_frame;           // in the pool of user memory
+	u64 user_pages;                  // limit of that pool
+	u64 pool_base[MANIFEST_SERVERS]; // limits of the servers' pools at boot
+	frame_t liveness;                // the page that vm writes and other servers read
 	struct manifest manifest;
 };
 
@@ -80,9 +81,16 @@ u64 pages_left(void);             // pages of the root pool that nobody has
 void user_pool_grow(void);        // to all of them but a reserve
 err_t object_make(u32 type, cptr_t table, cptr_t slot, cptr_t arg, const char *name);
 
+// pool.c: servers' pools that change size
+err_t pool_feed(u32 i,
+		u64 pages); // room for so many; what it has not comes from user memory. NOMEM: nothing has changed
+// op pool_size; pages 0: ask only. NOMEM: so many frames must be free in user memory; NOSPC: above pool_most
+err_t pool_size(u32 i, u64 pages, u64 *limit, u64 *wanted);
+u64 pool_most(u32 i);
+
 // state.c: pages [from, to) of a server's state segment. On an error state_pages says how many it has
 err_t state_give(u32 i, u64 from, u64 to);
-err_t state_grow(u32 i, u64 pages); // to so many; its pool grows at the expense of user memory if it has to
+err_t state_size(u32 i, u64 pages); // so many; its pool grows at the expense of user memory if it has to
 
 // server.c
 void servers_make(void);

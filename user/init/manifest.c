@@ -113,18 +113,15 @@ static bool parse_pool(struct parser *p)
 	return true;
 }
 
-// "marks LOW HIGH percent"
-static bool parse_marks(struct parser *p)
+// "grow N percent"
+static bool parse_grow(struct parser *p)
 {
 	const struct line *l = p->line;
-	struct manifest_server *s = p->server;
 
-	if (strcmp(l->word[3], "percent"))
-		return fail(p, "marks are shares of the pool, in percent", l->word[3]);
-	if (!number(l->word[1], 99, &s->mark_low) || !number(l->word[2], 99, &s->mark_high))
-		return fail(p, "this is not a share of the pool (1 to 99 percent)", l->word[1]);
-	if (!s->mark_low || s->mark_low > s->mark_high)
-		return fail(p, "the low mark lies above 0 and not above the high one", l->word[1]);
+	if (strcmp(l->word[2], "percent"))
+		return fail(p, "a pool grows by a share of user memory, in percent", l->word[2]);
+	if (!number(l->word[1], 90, &p->server->grow_percent) || !p->server->grow_percent)
+		return fail(p, "this is not a share of user memory (1 to 90 percent)", l->word[1]);
 	return true;
 }
 
@@ -328,7 +325,7 @@ static const struct statement {
 	{ "first", 2, 2, false, parse_first },
 	{ "priority", 2, 2, true, parse_priority },
 	{ "pool", 3, 3, true, parse_pool },
-	{ "marks", 4, 4, true, parse_marks },
+	{ "grow", 3, 3, true, parse_grow },
 	{ "stack", 3, 3, true, parse_stack },
 	{ "heap", 3, 3, true, parse_heap },
 	{ "state", 3, 3, true, parse_state },

@@ -48,8 +48,7 @@ struct manifest_server {
 	u32 priority;
 	u32 pool_pages;   // its pool: the sum of both
 	u32 pool_percent; // of the memory that is free at boot
-	u32 mark_low;     // percent of the pool: below it the server hears of pressure (0: never),
-	u32 mark_high;    // above it of relief
+	u32 grow_percent; // of user memory: what the pool may get from there when the server asks (init.pool_size)
 	u32 stack_pages;
 	u32 heap_pages;  // wired, at SERVER_HEAP
 	u32 state_pages; // wired, at STATE_VA, outlives the program

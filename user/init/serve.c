@@ -85,7 +85,7 @@ err_t init_op_poweroff(struct request *rq, u64 status)
 	power_off(status & 0xff);
 }
 
-err_t init_op_state_grow(struct request *rq, u64 pages, u64 *out_pages)
+err_t init_op_state_size(struct request *rq, u64 pages, u64 *out_pages)
 {
 	struct manifest_server *s;
 	err_t err;
@@ -93,11 +93,18 @@ err_t init_op_state_grow(struct request *rq, u64 pages, u64 *out_pages)
 	if (!rq->badge || rq->badge > init.manifest.servers)
 		return -ERR_PERM;
 	s = &init.manifest.server[rq->badge - 1];
-	if (!s->state_pages || pages > (ARGUMENT_VA - STATE_VA) / PAGE_SIZE)
+	if (!s->state_pages || !pages || pages > (ARGUMENT_VA - STATE_VA) / PAGE_SIZE)
 		return -ERR_INVAL;
-	err = state_grow((u32)rq->badge - 1, pages);
+	err = state_size((u32)rq->badge - 1, pages);
 	*out_pages = s->state_pages;
 	return err;
+}
+
+err_t init_op_pool_size(struct request *rq, u64 pages, u64 *out_pages, u64 *out_wanted)
+{
+	if (!rq->badge || rq->badge > init.manifest.servers)
+		return -ERR_PERM;
+	return pool_size((u32)rq->badge - 1, pages, out_pages, out_wanted);
 }
 
 err_t init_op_server(struct request *rq, u64 index, u64 *out_name0, u64 *out_name1, u64 *out_priority_state,

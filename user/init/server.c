@@ -64,7 +64,8 @@ static void server_frame(u32 i, u64 boot_pages)
 {
 	const struct manifest_server *s = &init.manifest.server[i];
 
-	step(i, "cannot make its pool", named_make(i, TYPE_POOL, BLOCK_POOL, pool_pages(s, boot_pages), ".pool"));
+	init.pool_base[i] = pool_pages(s, boot_pages);
+	step(i, "cannot make its pool", named_make(i, TYPE_POOL, BLOCK_POOL, init.pool_base[i], ".pool"));
 	step(i, "cannot make its capability table", named_make(i, TYPE_CAPTABLE, BLOCK_CAPTABLE, 0, ".caps"));
 	step(i, "cannot make its capability leaf",
 	     object_make(TYPE_CAPLEAF, server_slot(i, BLOCK_CAPTABLE), 0, 0, NULL));
@@ -153,6 +154,7 @@ static void info_write(u32 i, struct server_info *info)
 				      .peers = s->peers,
 				      .view_pages = s->view ? init.manifest.server[s->view - 1].state_pages : 0 };
 	info->rings = manifest_rings(&init.manifest, i, info->ring);
+	info->pool_most = pool_most(i);
 	step(i, "cannot look at its pool",
 	     sys_pool_ctl(server_slot(i, BLOCK_POOL), POOLOP_STAT, 0, 0, 0, &info->pool_pages, NULL, NULL, NULL));
 	string_copy((char *)info->name, s->name, sizeof(info->name));
@@ -344,26 +346,6 @@ void servers_make(void)
 		ring_give(i);
 }
 
-// The kernel tells the server when its pool runs short, and when it no longer does.
-static void marks_set(u32 i)
-{
-	const struct manifest_server *s = &init.manifest.server[i];
-	cptr_t pool = server_slot(i, BLOCK_POOL);
-	u64 limit = 0;
-	err_t err;
-
-	if (!s->mark_low)
-		return;
-	err = sys_pool_ctl(pool, POOLOP_STAT, 0, 0, 0, &limit, NULL, NULL, NULL);
-	if (!err)
-		err = sys_pool_ctl(pool, POOLOP_MARKS, limit * s->mark_low / 100, limit * s->mark_high / 100, 0, NULL,
-				   NULL, NULL, NULL);
-	if (!err)
-		err = sys_pool_ctl(pool, POOLOP_NOTIFY, server_slot(i, BLOCK_NOTIFY), NOTIFY_PRESSURE, NOTIFY_RELIEF,
-				   NULL, NULL, NULL, NULL);
-	step(i, "cannot set the marks of its pool", err);
-}
-
 static void server_start(u32 i)
 {
 	const struct manifest_server *s = &init.manifest.server[i];
@@ -378,7 +360,6 @@ static void server_start(u32 i)
 	step(i, "cannot bind its notification",
 	     sys_thread_ctl(thread, THREAD_BIND, server_slot(i, BLOCK_NOTIFY), server_slot(i, BLOCK_ENDPOINT), 0, 0,
 			    NULL, NULL, NULL, NULL));
-	marks_set(i);
 	step(i, "cannot start",
 	     sys_thread_ctl(thread, THREAD_START, server_slot(i, BLOCK_ASPACE), server_slot(i, BLOCK_CAPTABLE),
 			    start[i].entry, start[i].sp, NULL, NULL, NULL, NULL));

@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: MIT
 // State segments: wired pages at STATE_VA of a server that outlive the program in it, and at VIEW_VA of the one server
-// that sees them. They are of the server's own pool, and may grow: what that pool lacks it gets from user memory.
+// that sees them. They are of the server's own pool, and may grow and shrink: what that pool lacks it gets from user
+// memory.
 #include "init.h"
 
 #include <abi/stubs.h>
 
 #define REFS   ((const u64 *)ARGUMENT_VA)
 #define TABLES 4 // page tables that some more pages may need: one of each level
+
+static err_t pages_unmap(cptr_t aspace, u64 va, u64 n, cptr_t pool, u64 flags)
+{
+	err_t err = 0;
+
+	for (u64 done = 0; n && (!err || err == -ERR_AGAIN); n -= done, va += done * PAGE_SIZE)
+		err = sys_unmap(aspace, va, n, pool, flags, 0, &done, NULL, NULL, NULL);
+	return n ? err : 0;
+}
 
 // Frames in the argument page go to both. A page that the viewer did not get is unmapped again: both have the same.
 static err_t pages_map(u32 i, u64 page, u64 n)
@@ -30,53 +40,6 @@ static err_t pages_map(u32 i, u64 page, u64 n)
 	return err;
 }
 
-// The limit of a pool, and how many frames it may still take.
-static err_t pool_look(cptr_t pool, u64 *limit, u64 *room)
-{
-	u64 usage = 0, children = 0;
-	err_t err = sys_pool_ctl(pool, POOLOP_STAT, 0, 0, 0, limit, &usage, NULL, &children);
-
-	*room = err ? 0 : *limit - usage - children;
-	return err;
-}
-
-static err_t pool_limit(cptr_t pool, u64 limit)
-{
-	return sys_pool_ctl(pool, POOLOP_LIMIT, limit, 0, 0, NULL, NULL, NULL, NULL);
-}
-
-// NOMEM: user memory has not so much either; nothing has changed.
-static err_t pool_feed(u32 i, u64 pages)
-{
-	cptr_t pool = server_slot(i, BLOCK_POOL);
-	u64 limit = 0, room = 0, user_limit = 0, user_room = 0, lack;
-	err_t err = pool_look(pool, &limit, &room);
-
-	pages += pages * sizeof(u64) / PAGE_SIZE + TABLES;
-	if (err || room >= pages)
-		return err;
-	lack = pages - room;
-	err = pool_look(SLOT_USER_POOL, &user_limit, &user_room);
-	if (!err && user_room < lack)
-		err = -ERR_NOMEM;
-	if (!err)
-		err = pool_limit(SLOT_USER_POOL, user_limit - lack);
-	if (err)
-		return err;
-	err = pool_limit(pool, limit + lack);
-	if (err)
-		(void)pool_limit(SLOT_USER_POOL, user_limit);
-	return err;
-}
-
-err_t state_grow(u32 i, u64 pages)
-{
-	u64 from = init.manifest.server[i].state_pages;
-	err_t err = pages > from ? pool_feed(i, pages - from) : 0;
-
-	return err ? err : state_give(i, from, pages);
-}
-
 err_t state_give(u32 i, u64 from, u64 to)
 {
 	struct manifest_server *s = &init.manifest.server[i];
@@ -93,4 +56,36 @@ err_t state_give(u32 i, u64 from, u64 to)
 	}
 	s->state_pages = (u32)from;
 	return err;
+}
+
+// Both lose pages [to, from), the viewer first: a frame is free when nobody maps it.
+static err_t state_take(u32 i, u64 from, u64 to)
+{
+	struct manifest *m = &init.manifest;
+	err_t err = 0;
+
+	while (from > to && !err) {
+		u64 n = from - to < BATCH_FILL ? from - to : BATCH_FILL, at = (from - n) * PAGE_SIZE;
+
+		for (u32 v = 0; v < m->servers && !err; v++)
+			if (m->server[v].view == i + 1)
+				err = pages_unmap(server_slot(v, BLOCK_ASPACE), VIEW_VA + at, n, CAP_NULL, 0);
+		if (!err)
+			err = pages_unmap(server_slot(i, BLOCK_ASPACE), STATE_VA + at, n, server_slot(i, BLOCK_POOL),
+					  UNMAP_FREE);
+		if (!err)
+			m->server[i].state_pages = (u32)(from -= n);
+	}
+	return err;
+}
+
+err_t state_size(u32 i, u64 pages)
+{
+	u64 from = init.manifest.server[i].state_pages;
+	err_t err;
+
+	if (pages < from)
+		return state_take(i, from, pages);
+	err = pages > from ? pool_feed(i, pages - from + (pages - from) * sizeof(u64) / PAGE_SIZE + TABLES) : 0;
+	return err ? err : state_give(i, from, pages);
 }

@@ -74,11 +74,11 @@ static void test_manifest(void)
 	refuse("\tnotify init", 10, "init can only be called", "vm");
 	refuse("\tgrants system fly", 10, "not a right", "fly");
 	refuse("\tgrants pool observe", 10, "only rights on the system", "pool");
-	refuse("\tmarks 10 20 pages", 10, "shares of the pool", "pages");
-	refuse("\tmarks 0 20 percent", 10, "above 0", "0");
-	refuse("\tmarks 30 20 percent", 10, "not above the high one", "30");
-	refuse("\tmarks 10 100 percent", 10, "not a share", "10");
-	EXPECT(parse("\tmarks 10 20 percent") && m.server[1].mark_low == 10 && m.server[1].mark_high == 20);
+	refuse("\tgrow 10 pages", 10, "share of user memory, in percent", "pages");
+	refuse("\tgrow 0 percent", 10, "not a share", "0");
+	refuse("\tgrow 91 percent", 10, "not a share", "91");
+	refuse("\tgrow 10", 10, "too few", "grow");
+	EXPECT(parse("\tgrow 50 percent") && m.server[1].grow_percent == 50);
 	refuse("\tuser-pool rest", 10, "one server only", "vm");
 	refuse("\tuser-pool rest map", 10, "has all rights", "map");
 	refuse("\tuser-pool map all", 10, "not a right", "all");

@@ -15,6 +15,11 @@ static u64 seed0, steps, reads, ooms, io_kills, let_go, called_off, abandoned;
 static struct swap swap;
 static struct frames frames = { .table = table, .first = FIRST, .end = FIRST + FRAMES };
 static struct channel chan; // vm's end
+static struct channel slab_chan;
+static struct {
+	bool waits;
+	u64 wants, asked, given, refused, pressed;
+} slab;
 static u64 value[PROCS][PAGES], next_value = 1;
 static struct wait {
 	enum { RUNS, WAITS_PAGE, WAITS_FRAME } how;
@@ -300,6 +305,39 @@ static void vm_turn(void)
 	answers();
 }
 
+// slab asks for frames now and then, and takes what it wanted away from user memory for a while if it can.
+static void slab_asks(void)
+{
+	struct swap_request request = { .flow = 7, .what = SWAPREQ_FRAMES };
+
+	if (slab.waits)
+		return;
+	request.arg = slab.wants = 1 + rnd(12);
+	EXPECT(channel_put(&slab_chan, (u64 *)&request));
+	notified |= world_info()->ring[3].in_bits;
+	slab.waits = true;
+	slab.asked++;
+}
+
+static void slab_turn(void)
+{
+	struct swap_answer a;
+
+	slab.pressed += (notified_slab & NOTIFY_PRESSURE) != 0;
+	notified_slab = 0;
+	while (channel_take(&slab_chan, (u64 *)&a)) {
+		EXPECT(a.what == SWAPANS_FRAMES || a.what == SWAPANS_NO_PROGRESS);
+		EXPECT(a.flow == 7 || (!a.flow && rc.share->starts > 1)); /* a successor's, who knows of no request */
+		if (!slab.waits) {
+			EXPECT(rc.share->starts > 1);
+			continue;
+		}
+		slab.waits = false;
+		slab.given += a.what == SWAPANS_FRAMES;
+		slab.refused += a.what == SWAPANS_NO_PROGRESS;
+	}
+}
+
 static void reclaim_turn(void)
 {
 	u64 bits = notified;
@@ -314,6 +352,10 @@ static bool world_turn(void)
 	case 0:
 		if (notified_vm) {
 			vm_turn();
+			return true;
+		}
+		if (notified_slab) {
+			slab_turn();
 			return true;
 		}
 		return false;
@@ -381,6 +423,10 @@ static void step(void)
 		if (waits[p].how == RUNS)
 			(void)access(p, page, rnd(2));
 		break;
+	case 21:
+		if (!rnd(10))
+			slab_asks();
+		break;
 	default:
 		(void)world_turn();
 	}
@@ -397,6 +443,9 @@ static void start(void)
 	swap_attach(&swap, segment, &frames);
 	end = (struct server_ring){ .out = world_info()->ring[0].in, .in = world_info()->ring[0].out, .pages = 4 };
 	EXPECT(channel_attach(&chan, &end, 4, 4));
+	end = (struct server_ring){ .out = world_info()->ring[3].in, .in = world_info()->ring[3].out, .pages = 1 };
+	EXPECT(channel_attach(&slab_chan, &end, 4, 4));
+	slab.waits = false;
 	memset(value, 0, sizeof(value));
 	memset(waits, 0, sizeof(waits));
 	frames_asked = false;
@@ -426,6 +475,7 @@ static void left_print(void)
 static void finish(void)
 {
 	settle();
+	EXPECT(!slab.waits);
 	for (u32 p = 0; p < PROCS; p++)
 		process_end(p);
 	notified |= 1ul << 32;
@@ -609,5 +659,8 @@ int main(void)
 	EXPECT(let_go && called_off && abandoned);
 	printf("reclaim: %lu accesses in all, %lu out of memory, %lu ended by the disk\n", reads, ooms, io_kills);
 	EXPECT(io_kills);
+	printf("reclaim: slab asked %lu times, got %lu, was refused %lu, heard of pressure %lu times\n", slab.asked,
+	       slab.given, slab.refused, slab.pressed);
+	EXPECT(slab.asked == slab.given + slab.refused && slab.given && slab.refused && slab.pressed);
 	return 0;
 }

@@ -15,7 +15,7 @@ u64 content[FIRST + FRAMES];
 struct entry pte[PROCS][PAGES];
 u64 disk[DISKS][1024];
 u32 disk_pages[DISKS] = { 400, 120 };
-u64 notified, notified_vm, seed, usage, pins, replies, low, high, min_room;
+u64 notified, notified_vm, notified_slab, seed, usage, pins, replies, low, high, min_room;
 u32 error_rate, lie_rate;
 bool crossed;
 struct request replied;
@@ -23,7 +23,7 @@ _Alignas(PAGE_SIZE) char segment[1 << 17];
 static u64 segment_pages = 8;
 static u8 header[DISKS][PAGE_SIZE];
 
-static _Alignas(PAGE_SIZE) u64 ring_vm[2][4096], ring_disk[2][4096], page_rmap[512];
+static _Alignas(PAGE_SIZE) u64 ring_vm[2][4096], ring_disk[2][4096], ring_slab[2][512], page_rmap[512];
 static struct channel driver; // the disk's end
 static struct block_request at_disk[TRANSFERS];
 static u32 at_disk_count;
@@ -305,6 +305,8 @@ err_t ipc_notify(cptr_t notification, u64 bits)
 		notified |= bits;
 	else if (notification == SLOT_RING0)
 		notified_vm |= bits;
+	else if (notification == SLOT_RING0 + 3)
+		notified_slab |= bits;
 	return 0;
 }
 
@@ -336,7 +338,7 @@ err_t ipc_recv(cptr_t endpoint, u64 flags, u64 deadline, struct request *rq)
 	return ipc_reply_recv(endpoint, rq);
 }
 
-err_t init_state_grow(cptr_t ep, u64 pages, u64 *out_pages)
+err_t init_state_size(cptr_t ep, u64 pages, u64 *out_pages)
 {
 	EXPECT(ep == PEER_INIT);
 	if (pages > sizeof(segment) / PAGE_SIZE)
@@ -352,7 +354,7 @@ const struct server_info *world_info(void)
 	static struct server_info info;
 	struct server_ring *r = info.ring;
 
-	info.rings = 3;
+	info.rings = 4;
 	r[0] = (struct server_ring){ .peer = "vm",
 				     .out = (u64)ring_vm[0],
 				     .in = (u64)ring_vm[1],
@@ -367,6 +369,13 @@ const struct server_info *world_info(void)
 				     .notify = SLOT_RING0 + 1,
 				     .out_bits = 1ul << 41,
 				     .in_bits = 1ul << 33 };
+	r[3] = (struct server_ring){ .peer = "slab",
+				     .out = (u64)ring_slab[0],
+				     .in = (u64)ring_slab[1],
+				     .pages = 1,
+				     .notify = SLOT_RING0 + 3,
+				     .out_bits = 1ul << 43,
+				     .in_bits = 1ul << 35 };
 	r[2] = (struct server_ring){ .peer = "rmap", .in = (u64)page_rmap, .pages = 1 };
 	return &info;
 }
@@ -532,10 +541,11 @@ void world_reset(void)
 	memset(segment, 0, sizeof(segment));
 	memset(ring_vm, 0, sizeof(ring_vm));
 	memset(ring_disk, 0, sizeof(ring_disk));
+	memset(ring_slab, 0, sizeof(ring_slab));
 	for (u32 pfn = FIRST; pfn < FIRST + FRAMES; pfn++)
 		table[pfn] = (struct frame_view){ .gen = 1 + (u32)rnd(100), .state = FRAME_FREE };
 	memset(fake_heap, 0, sizeof(fake_heap));
-	usage = pins = notified = notified_vm = at_disk_count = 0;
+	usage = pins = notified = notified_vm = notified_slab = at_disk_count = 0;
 	segment_pages = 8;
 	low = 12;
 	high = 24;
@@ -549,7 +559,7 @@ void world_reset(void)
 u64 world_check(void)
 {
 	static u32 tokens[4096], leaves[FIRST + FRAMES];
-	u64 bad = 0, used = 0;
+	u64 bad = 0, used = 0, cached = 0;
 
 	memset(tokens, 0, sizeof(tokens));
 	memset(leaves, 0, sizeof(leaves));
@@ -565,6 +575,7 @@ u64 world_check(void)
 	for (u32 slot = 1; slot < rc.share->slots; slot++) {
 		u32 word = slot_word(slot), pfn = word & SWAPSLOT_FRAME;
 
+		cached += pfn != 0;
 		bad += slot_count(slot) != tokens[slot];
 		bad += tokens[slot] && !(word & SWAPSLOT_USED);
 		bad += tokens[slot] && !(word & (SWAPSLOT_ON_DISK | SWAPSLOT_FRAME | SWAPSLOT_FAILED));
@@ -575,5 +586,5 @@ u64 world_check(void)
 		bad += table[pfn].mapcount != leaves[pfn];
 		used += table[pfn].state != FRAME_FREE;
 	}
-	return bad + (used != usage);
+	return bad + (used != usage) + (cached != rc.cached);
 }

@@ -29,8 +29,9 @@ extern u64 content[FIRST + FRAMES];
 extern struct entry pte[PROCS][PAGES];
 extern u64 disk[DISKS][1024];
 extern u32 disk_pages[DISKS];
-extern u64 notified;    // bits for reclaim
-extern u64 notified_vm; // bits for vm
+extern u64 notified;      // bits for reclaim
+extern u64 notified_vm;   // bits for vm
+extern u64 notified_slab; // and for slab
 extern u64 seed;
 extern u32 error_rate;         // one of so many transfers fails, 0 none
 extern u32 lie_rate;           // one of so many answers of the reverse map is wrong

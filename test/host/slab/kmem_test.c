@@ -205,6 +205,8 @@ static void run_random(u64 steps, bool kill, bool nomem)
 
 		world_kill = kill ? 1 + (u32)rnd(8) : 0;
 		world_nomem = nomem && rnd(2);
+		if (nomem && !rnd(500))
+			world_memory();
 		if (!rnd(5000))
 			op_fork();
 		else if (!rnd(2000))
@@ -396,6 +398,10 @@ int main(int argc, char **argv)
 	test_messages();
 	run_random(200000 * scale, false, false);
 	run_random(50000 * scale, false, true);
+	world_reclaim = true;
+	run_random(20000 * scale, false, true);
+	check(world_parked > 10);
+	world_reclaim = false;
 	run_random(50000 * scale, true, false);
 	check(world_kills > 50);
 	drop_all();
@@ -409,7 +415,7 @@ int main(int argc, char **argv)
 	test_server_refuses();
 	world_end(badge);
 	world_check();
-	check(!world_frames && !clients_count());
+	world_check_empty();
 	printf("kmem: ok, server killed %u times, seed %lu\n", world_kills, (unsigned long)world_seed);
 	return 0;
 }

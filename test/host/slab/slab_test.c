@@ -20,7 +20,7 @@ static struct model {
 		bool here;
 		u32 cache;
 		u64 map[MAP_WORDS];
-	} slab[SLAB_COUNT];
+	} slab[WORLD_SLABS];
 	u32 caches[SLAB_CLIENT_CACHES];
 	u32 cache_count;
 } models[PROCESSES];
@@ -50,7 +50,7 @@ static void op_begin(struct model *m)
 	m->lies = !rnd(6);
 	if (m->lies)
 		w[0] = (u64)-1;
-	check(!call(m, OP_SLAB_ATTACH, w) && w[0] == LIMIT / 2);
+	check(!call(m, OP_SLAB_ATTACH, w) && w[0] == client_quota());
 }
 
 static void op_end(struct model *m)
@@ -69,7 +69,7 @@ static void op_exec(struct model *m)
 	w[0] = badge;
 	check(!world_call(3, OP_SLAB_DETACH, w));
 	world_unmapped = 0;
-	for (u32 i = 0; i < SLAB_COUNT; i++)
+	for (u32 i = 0; i < slab_table; i++)
 		check(sls->slab[i].owner != badge);
 	memset(m, 0, sizeof(*m));
 	m->badge = badge;
@@ -109,7 +109,7 @@ static void op_create(struct model *m)
 
 static bool holds_of(const struct model *m, u32 cache)
 {
-	for (u32 i = 0; i < SLAB_COUNT; i++)
+	for (u32 i = 0; i < slab_table; i++)
 		if (m->slab[i].here && m->slab[i].cache == cache)
 			return true;
 	return false;
@@ -154,7 +154,7 @@ static void op_refill(struct model *m)
 		return;
 	}
 	refills++;
-	check((u32)w[0] < SLAB_COUNT);
+	check((u32)w[0] < slab_table && slab_table <= WORLD_SLABS);
 	h = &m->slab[(u32)w[0]];
 	layout = &caches[cache].layout;
 	nobody_else_has(m, (u32)w[0]);
@@ -172,12 +172,12 @@ static void op_refill(struct model *m)
 
 static void op_flush(struct model *m)
 {
-	u32 index = (u32)rnd(SLAB_COUNT), tries = 0;
+	u32 index = (u32)rnd(WORLD_SLABS), tries = 0;
 	u64 w[MSG_WORDS];
 	struct held *h;
 
-	while (!m->slab[index].here && tries++ < SLAB_COUNT)
-		index = (index + 1) % SLAB_COUNT;
+	while (!m->slab[index].here && tries++ < WORLD_SLABS)
+		index = (index + 1) % WORLD_SLABS;
 	h = &m->slab[index];
 	if (!h->here)
 		return;
@@ -196,7 +196,7 @@ static void op_flush(struct model *m)
 // What is not the caller's: another's slab, nobody's, objects that it has not got, numbers out of range.
 static void op_hostile(struct model *m)
 {
-	u32 index = (u32)rnd(SLAB_COUNT);
+	u32 index = (u32)rnd(rnd(2) ? slab_table : WORLD_SLABS);
 	const struct held *h = &m->slab[index];
 	u64 w[MSG_WORDS] = { index }, wrong = 0;
 	err_t err;
@@ -224,7 +224,7 @@ static void op_hostile(struct model *m)
 		      call(m, OP_SLAB_CACHE_SIZE, wild) == -ERR_INVAL);
 		wild[0] = SLAB_COUNT;
 		check(call(m, OP_SLAB_SLAB_INFO, wild) == -ERR_INVAL);
-		wild[0] = SLABSTAT_FAULTS + 1;
+		wild[0] = SLABSTAT_WAITED + 1;
 		check(call(m, OP_SLAB_STAT, wild) == -ERR_INVAL);
 	}
 	refused++;
@@ -235,7 +235,7 @@ static void op_shrink(struct model *m)
 	u64 w[MSG_WORDS] = { 0 };
 
 	check(!call(m, OP_SLAB_SHRINK, w));
-	for (u32 i = 0; i < SLAB_COUNT; i++)
+	for (u32 i = 0; i < slab_table; i++)
 		check(sls->slab[i].owner != m->badge || sls->slab[i].n.inuse || m->lies);
 }
 
@@ -253,7 +253,9 @@ static void op_attach_again(struct model *m)
 
 static void compare(const struct model *m)
 {
-	for (u32 i = 0; i < SLAB_COUNT && m->badge; i++) {
+	for (u32 i = slab_table; i < WORLD_SLABS; i++)
+		check(!m->badge || !m->slab[i].here);
+	for (u32 i = 0; i < slab_table && m->badge; i++) {
 		const struct slab_record *s = &sls->slab[i];
 		u32 index;
 
@@ -267,6 +269,12 @@ static void compare(const struct model *m)
 		for (u32 k = 0; k < MAP_WORDS; k++)
 			check(s->used[k] == (m->slab[i].here ? m->slab[i].map[k] : 0));
 	}
+}
+
+static void op_pressure(void)
+{
+	world_kill = 0; /* nobody would send it again */
+	slabs_relieve();
 }
 
 static void run_random(u64 steps, bool kill, bool nomem)
@@ -283,6 +291,8 @@ static void run_random(u64 steps, bool kill, bool nomem)
 			op_begin(m);
 			continue;
 		}
+		if (!rnd(100))
+			world_memory();
 		world_kill = kill && !rnd(3) ? 1 + (u32)rnd(12) : 0;
 		world_nomem = nomem && !rnd(3) ? 1 + (u32)rnd(3) : 0;
 		if (!rnd(200))
@@ -291,6 +301,8 @@ static void run_random(u64 steps, bool kill, bool nomem)
 			op_attach_again(m);
 		else if (!rnd(200))
 			op_exec(m);
+		else if (!rnd(200))
+			op_pressure();
 		else
 			ops[rnd(ARRAY_SIZE(ops))](m);
 		world_kill = world_nomem = 0;
@@ -308,8 +320,7 @@ static void end_all(void)
 	for (u32 i = 0; i < PROCESSES; i++)
 		if (models[i].badge)
 			op_end(&models[i]);
-	world_check();
-	check(!world_frames && !clients_count() && !stats[SLABSTAT_SLABS]);
+	world_check_empty();
 	for (u32 id = 1 + KMALLOC_CLASSES; id < SLAB_CACHES; id++)
 		check(!sls->cache[id].size);
 }
@@ -419,7 +430,7 @@ static void test_flood(void)
 		if (err)
 			break;
 	}
-	check(err == -ERR_NOSPC && stats[SLABSTAT_FRAMES] <= LIMIT / 2);
+	check(err == -ERR_NOSPC && stats[SLABSTAT_FRAMES] <= client_quota() && share_grown());
 	for (u32 n = 0; n < 10; n++) {
 		u64 r[MSG_WORDS] = { 1 };
 
@@ -427,8 +438,138 @@ static void test_flood(void)
 	}
 	world_end(p);
 	world_end(q);
-	check(!world_frames);
+	world_check_empty();
+}
+
+// ---- user memory
+
+static err_t refill(u64 badge, u64 cache, u64 *slab)
+{
+	u64 w[MSG_WORDS] = { cache };
+	err_t err = world_call(badge, OP_SLAB_REFILL, w);
+
+	*slab = (u32)w[0];
+	return err;
+}
+
+static void flush_all(u64 badge, u64 slab)
+{
+	u64 w[MSG_WORDS] = { slab };
+
+	memcpy(w + 1, sls->slab[slab].used, sizeof(sls->slab[slab].used));
+	check(!world_call(badge, OP_SLAB_FLUSH, w));
+}
+
+// One process takes all that it may, another the rest, so the bound holds; what becomes empty goes back but for a
+// cushion, and under pressure all of it that came from user memory, though the owners do nothing.
+static void test_growing(void)
+{
+	static u64 slab[8 * LIMIT];
+	u64 p, q, before, n = 0, mine, ignored, w[MSG_WORDS] = { 7 };
+	err_t err;
+
+	world_boot("", 8 * LIMIT);
+	before = world_user;
+	p = world_process(1);
+	q = world_process(2);
+	check(!world_call(p, OP_SLAB_ATTACH, w) && w[0] == client_quota());
+	w[0] = 7;
+	check(!world_call(q, OP_SLAB_ATTACH, w));
+	while (!(err = refill(p, 1 + KMALLOC_CLASSES / 4, &slab[n])))
+		n++;
+	check(err == -ERR_NOSPC && stats[SLABSTAT_FRAMES] + 2 > client_quota() && slab_table >= n &&
+	      world_user < before);
 	world_check();
+	mine = n;
+	while (!(err = refill(q, 4, &slab[n])))
+		n++;
+	check(err == -ERR_NOMEM && stats[SLABSTAT_FRAMES] + 2 > share_most() && share_grown());
+	world_check();
+	world_restart();
+	for (u64 i = mine; i < n; i++)
+		flush_all(q, slab[i]);
+	world_check();
+	check(empty_frames() && empty_frames() <= share_cushion());
+	world_end(q);
+	check(!refill(p, KMALLOC_CLASSES, &ignored) || stats[SLABSTAT_FRAMES] >= client_quota() - 8);
+	for (u64 i = 0; i < mine / 2; i++)
+		flush_all(p, slab[i]);
+	world_check();
+	check(empty_frames() && share_grown() && stats[SLABSTAT_FRAMES] < share_most() * 2 / 3);
+	slabs_relieve();
+	world_check();
+	check(!empty_frames() && share_grown() < mine + mine / 16);
+	for (u64 i = mine / 2; i < mine; i++)
+		flush_all(p, slab[i]);
+	slabs_relieve();
+	check(!share_grown() && world_user == before && empty_frames() == stats[SLABSTAT_FRAMES]);
+	world_end(p);
+	world_check_empty();
+}
+
+// A client that named a wrong address space keeps what is empty; the others lose nothing by that.
+static void test_liar(void)
+{
+	u64 liar, p, slab[300], n = 0, w[MSG_WORDS] = { 8 };
+
+	world_boot("", LIMIT);
+	liar = world_process(1);
+	p = world_process(2);
+	check(!world_call(liar, OP_SLAB_ATTACH, w));
+	while (n < 300 && !refill(liar, 4, &slab[n]))
+		n++;
+	for (u64 i = 0; i < n; i++)
+		flush_all(liar, slab[i]);
+	slabs_relieve();
+	check(share_grown() && stats[SLABSTAT_EMPTY] == n && !empty_frames());
+	check(!refill(p, 4, &slab[0]) && !refill(liar, 4, &slab[1]));
+	flush_all(liar, slab[1]);
+	world_check();
+	world_end(liar);
+	world_end(p);
+	world_check_empty();
+}
+
+// Several wait at once; they are answered in their order, those who died by nobody.
+static void test_waiting(void)
+{
+	struct request rq[8];
+	u64 badge[8], ignored;
+	u32 before;
+
+	for (u32 hope = 0; hope < 2; hope++) {
+		world_boot("", LIMIT);
+		world_reclaim = true;
+		for (u32 i = 0; i < 8; i++)
+			badge[i] = world_process(i + 1);
+		world_user = 12; /* of which ten stay free: the rest is not told to the world */
+		world_unaccount();
+		for (u32 i = 0; i < 8; i++) {
+			do {
+				rq[i] = (struct request){
+					.label = OP_SLAB_REFILL, .w = { 4 }, .badge = badge[i], .reply = world_reply()
+				};
+				slab_dispatch(&rq[i]);
+				check(!rq[i].reply || !rq[i].label);
+			} while (rq[i].reply);
+		}
+		check(stats[SLABSTAT_WAITED] == 8);
+		world_end(badge[3]);
+		before = world_replies;
+		if (hope)
+			while (world_replies < before + 8)
+				world_answer(true);
+		else
+			world_answer(false);
+		check(world_replies == before + 8);
+		world_check();
+		world_reclaim = false;
+		check(refill(badge[5], 9, &ignored) != -ERR_AGAIN);
+		for (u32 i = 0; i < 8; i++)
+			if (i != 3)
+				world_end(badge[i]);
+		world_check_empty();
+	}
 }
 
 // Every layout: things lie in their order, inside, aligned, and as many as there is room for.
@@ -467,13 +608,19 @@ int main(int argc, char **argv)
 	test_merging();
 	test_options();
 	test_flood();
+	test_growing();
+	test_liar();
+	test_waiting();
 	world_boot("", LIMIT);
 	run_random(40000 * scale, false, false);
 	run_random(20000 * scale, false, true);
 	run_random(20000 * scale, true, false);
+	world_reclaim = true;
+	run_random(20000 * scale, true, true);
 	end_all();
+	check(world_parked > 100);
 	check(refills > 1000 && refused > 1000 && world_kills > 100);
-	printf("slab: ok, %lu refills, %lu refusals, killed %u times, seed %lu\n", (unsigned long)refills,
-	       (unsigned long)refused, world_kills, (unsigned long)world_seed);
+	printf("slab: ok, %lu refills, %lu refusals, %u waits, killed %u times, seed %lu\n", (unsigned long)refills,
+	       (unsigned long)refused, world_parked, world_kills, (unsigned long)world_seed);
 	return 0;
 }

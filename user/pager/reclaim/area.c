@@ -178,7 +178,7 @@ static err_t table_grow(u32 slots)
 
 	if (bytes > there && pool_room() < rc.min + (bytes - there) / PAGE_SIZE)
 		return -ERR_NOMEM;
-	err = init_state_grow(PEER_INIT, (bytes + PAGE_SIZE - 1) / PAGE_SIZE, &pages);
+	err = init_state_size(PEER_INIT, (bytes + PAGE_SIZE - 1) / PAGE_SIZE, &pages);
 	if (err)
 		return err;
 	rc.stats[RECLAIMSTAT_TABLE_BYTES] = pages * PAGE_SIZE - SWAP_TABLE;

@@ -141,7 +141,7 @@ enum look page_look(u32 pfn)
 	struct lru *l = lru_of(pfn);
 
 	rc.fruitless++;
-	rc.stats[rc.need || rc.pending_count ? RECLAIMSTAT_PGSCAN_DIRECT : RECLAIMSTAT_PGSCAN_KSWAPD]++;
+	rc.stats[work_wanted() || rc.pending_count ? RECLAIMSTAT_PGSCAN_DIRECT : RECLAIMSTAT_PGSCAN_KSWAPD]++;
 	looked = (struct looked){ .pfn = pfn, .frame = frame_reference(&rc.frames, pfn) };
 	if (list_of(pfn) == LRU_NONE || view->pool != rc.state->user_pool)
 		return LOOK_GONE;

@@ -101,13 +101,23 @@ struct cluster {
 	frame_t frame[CLUSTER];
 };
 
+// Who waits for free frames of user memory.
+enum asker { ASKER_VM, ASKER_SLAB, ASKERS };
+
+struct want {
+	u64 frames; // free ones, 0 nothing
+	u64 went;   // frames that left memory since
+	u64 flow;
+};
+
 struct reclaim {
 	struct state segment;
 	struct reclaim_state *state;
 	struct swap_share *share;
 	struct swap_slot *slot;
 	struct ring news, emptied;
-	struct channel vm, disk;
+	struct channel vm, disk, slab;
+	bool slab_there;
 	const u64 *places; // where rmap writes long lists
 	struct frames frames;
 	struct lru *lru; // indexed by frame number; NULL until the first swapon
@@ -128,14 +138,13 @@ struct reclaim {
 		u32 pages; // that it was given
 	} ahead;
 	struct cluster cluster;
+	u64 cached; // slots that name a frame
 	u32 slots_used[AREAS];
 	u32 slots_next[AREAS]; // where the next free one is looked for
 
 	// what is wanted
 	bool background; // until the high watermark is reached
-	u64 need;        // frames vm waits for, 0 none
-	u64 need_flow;
-	u64 need_went;      // frames that went since then
+	struct want want[ASKERS];
 	u64 shrink, shrunk; // frames that a program wants out, and that went
 	struct request shrink_rq;
 	u64 fruitless;   // frames looked at since the last one that went
@@ -192,8 +201,10 @@ static inline u32 slot_word(u32 slot)
 	return __atomic_load_n(&rc.slot[slot].frame, __ATOMIC_ACQUIRE);
 }
 
+// Nobody else writes it.
 static inline void slot_set(u32 slot, u32 word)
 {
+	rc.cached += ((word & SWAPSLOT_FRAME) != 0) - ((slot_word(slot) & SWAPSLOT_FRAME) != 0);
 	__atomic_store_n(&rc.slot[slot].frame, word, __ATOMIC_RELEASE);
 }
 
@@ -235,6 +246,7 @@ bool swapin_waiting(void);
 void swapin_run(void);
 void swapin_done(struct transfer *t, err_t err);
 void answer(u64 what, u64 slot, err_t status, u64 flow);
+void answer_slab(u64 what, u64 flow);
 bool stock_fill(u32 n);  // there is at least one frame, and n if they can be had at once
 void stock_settle(void); // what is in hand at rest
 static inline bool stock_settled(void)
@@ -249,8 +261,10 @@ void swapout_done(struct transfer *t, err_t err);
 bool cached_out(void); // the frame looked at, which nobody maps. False: it stays
 
 // work.c
-void work_quantum(void);           // as much as is good at once; asks for the next quantum if there is one
-void work_frames(u64 n, u64 flow); // vm wants frames
+void work_quantum(void); // as much as is good at once; asks for the next quantum if there is one
+void work_frames(enum asker who, u64 n, u64 flow); // somebody wants free frames
+void work_went(void);                              // a frame has left memory
+const struct want *work_wanted(void);              // the first that waits, NULL: nobody
 void marks_set(u64 low, u64 high);
 void rescan_start(void); // read the frame table for frames that are on no list
 

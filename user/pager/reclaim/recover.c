@@ -85,8 +85,10 @@ void recover(void)
 	err = memory_ready();
 	if (err)
 		panic("reclaim: no memory to start again: error %d", err);
-	for (u32 slot = 1; slot < rc.share->slots; slot++)
+	for (u32 slot = 1; slot < rc.share->slots; slot++) {
+		rc.cached += (slot_word(slot) & SWAPSLOT_FRAME) != 0;
 		slot_set(slot, slot_word(slot) & ~(SWAPSLOT_FRAME | SWAPSLOT_BUSY));
+	}
 	for (u32 pfn = (u32)rc.frames.first; pfn < rc.frames.end; pfn++)
 		frame_recover(pfn);
 	for (u32 slot = 1; slot < rc.share->slots; slot++)

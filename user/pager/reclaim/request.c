@@ -62,21 +62,13 @@ static u64 gauge(u64 index)
 		return rc.list[LRU_WRITING].count;
 	case RECLAIMSTAT_NR_NEWS:
 		return news_waiting();
+	case RECLAIMSTAT_NR_SWAPCACHE:
+		return rc.cached;
 	case RECLAIMSTAT_FRAME_BYTES:
 		return sizeof(struct lru);
 	default:
 		return rc.stats[index];
 	}
-}
-
-// Frames that lie in swap too.
-static u64 swapcached(void)
-{
-	u64 n = 0;
-
-	for (u32 slot = 1; slot < rc.share->slots; slot++)
-		n += (slot_word(slot) & SWAPSLOT_FRAME) != 0;
-	return n;
 }
 
 err_t reclaim_op_stat(struct request *rq, u64 index, u64 *out_value)
@@ -86,7 +78,7 @@ err_t reclaim_op_stat(struct request *rq, u64 index, u64 *out_value)
 		return -ERR_INVAL;
 	if (index == RECLAIMSTAT_POOL_LIMIT || index == RECLAIMSTAT_POOL_USED)
 		(void)pool_room();
-	*out_value = index == RECLAIMSTAT_NR_SWAPCACHE ? swapcached() : gauge(index);
+	*out_value = gauge(index);
 	return 0;
 }
 
@@ -196,7 +188,7 @@ static void vm_requests(void)
 			swapin_request((u32)request.slot, request.flow, false, request.arg & 1);
 			break;
 		case SWAPREQ_FRAMES:
-			work_frames(request.arg, request.flow);
+			work_frames(ASKER_VM, request.arg, request.flow);
 			break;
 		case SWAPREQ_UNUSED:
 			area_drained(request.arg);
@@ -205,8 +197,19 @@ static void vm_requests(void)
 	}
 }
 
+static void slab_requests(void)
+{
+	struct swap_request request;
+
+	while (channel_take(&rc.slab, (u64 *)&request))
+		if (request.what == SWAPREQ_FRAMES)
+			work_frames(ASKER_SLAB, request.arg, request.flow);
+}
+
 static void tell(void)
 {
+	if (rc.slab_there)
+		channel_flush(&rc.slab);
 	channel_flush(&rc.disk);
 	channel_flush(&rc.vm);
 }
@@ -221,9 +224,13 @@ void reclaim_notified(u64 bits)
 		rc.background = true;
 		rc.fruitless = 0;
 		rc.stats[RECLAIMSTAT_PAGEOUTRUN]++;
+		if (rc.slab_there)
+			(void)ipc_notify(rc.slab.notify, NOTIFY_PRESSURE);
 	}
 	if (bits & rc.vm.in_bits)
 		vm_requests();
+	if (rc.slab_there && bits & rc.slab.in_bits)
+		slab_requests();
 	if (bits & rc.disk.in_bits)
 		transfers_done();
 	work_quantum();
@@ -276,6 +283,8 @@ void reclaim_open(const struct server_info *info, void *segment)
 	if (!channel_open(&rc.vm, info, "vm", sizeof(struct swap_answer) / 8, sizeof(struct swap_request) / 8) ||
 	    !channel_open(&rc.disk, info, "blk", sizeof(struct block_request) / 8, sizeof(struct block_done) / 8))
 		panic("reclaim: `ring vm` or `ring blk` is missing in the manifest");
+	rc.slab_there = channel_open(&rc.slab, info, "slab", sizeof(struct swap_answer) / 8,
+				     sizeof(struct swap_request) / 8);
 	if (server_word(info, "rings=tiny"))
 		ring_limit(&rc.vm.out, CHANNEL_TINY);
 	for (u32 i = 0; i < info->rings; i++)
@@ -286,6 +295,9 @@ void reclaim_open(const struct server_info *info, void *segment)
 	/* Answers to a predecessor's transfers are still to come: no id of theirs is used again. */
 	for (u32 i = 0; i < TRANSFERS; i++)
 		rc.transfer[i].sequence = (u32)rc.share->starts << 20;
-	if (found == STATE_KEPT)
-		recover();
+	if (found != STATE_KEPT)
+		return;
+	recover();
+	answer_slab(SWAPANS_FRAMES, 0); /* what it asked the predecessor for it asks again */
+	tell();
 }

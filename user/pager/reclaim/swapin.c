@@ -21,6 +21,14 @@ void answer(u64 what, u64 slot, err_t status, u64 flow)
 		rc.stats[RECLAIMSTAT_ANSWERS_LOST]++; /* vm finds the overflow and retries everything */
 }
 
+void answer_slab(u64 what, u64 flow)
+{
+	struct swap_answer record = { .flow = flow, .what = what };
+
+	if (rc.slab_there && !channel_put(&rc.slab, (const u64 *)&record))
+		rc.stats[RECLAIMSTAT_ANSWERS_LOST]++;
+}
+
 // ---- frames in hand
 
 bool stock_fill(u32 n)

@@ -13,9 +13,9 @@
 static void page_went(void)
 {
 	rc.fruitless = 0;
-	rc.need_went++;
+	work_went();
 	rc.shrunk += rc.shrink != 0;
-	rc.stats[rc.need || rc.pending_count ? RECLAIMSTAT_PGSTEAL_DIRECT : RECLAIMSTAT_PGSTEAL_KSWAPD]++;
+	rc.stats[work_wanted() || rc.pending_count ? RECLAIMSTAT_PGSTEAL_DIRECT : RECLAIMSTAT_PGSTEAL_KSWAPD]++;
 }
 
 // Free a clean frame whose page is on the disk. It may be rescued at any moment before: then the kernel says BUSY.

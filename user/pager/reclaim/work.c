@@ -3,12 +3,12 @@
  * When reclaim works, and how much at a time. A quantum looks at some frames and ends; requests are served between
  * quanta. It asks for the next one as long as something is wanted and the last one could do anything.
  *
- *	wanted: vm waits for frames (need) | reads wait for a frame | a program asked (shrink)
+ *	wanted: vm or slab waits for frames (want) | reads wait for a frame | a program asked (shrink)
  *		| background, from the low watermark up to the high one
  *
  * Nothing can be done any more when all lists have been gone through LOOKS times without a frame that went, nothing is
- * on its way to the disk, and slots that only cached a mapped page have been given up. Then vm is told to choose a
- * victim.
+ * on its way to the disk, and slots that only cached a mapped page have been given up. Then who waits is told: vm
+ * chooses a victim, slab refuses.
  */
 #include "reclaim.h"
 
@@ -91,19 +91,39 @@ static void rescan_on(void)
 
 // ---- what is wanted
 
+const struct want *work_wanted(void)
+{
+	for (u32 i = 0; i < ASKERS; i++)
+		if (rc.want[i].frames)
+			return &rc.want[i];
+	return NULL;
+}
+
+void work_went(void)
+{
+	for (u32 i = 0; i < ASKERS; i++)
+		rc.want[i].went++;
+}
+
 static bool asked(void)
 {
-	return rc.need || rc.shrink || swapin_waiting() || rc.background;
+	return work_wanted() || rc.shrink || swapin_waiting() || rc.background;
 }
 
 static bool wanted(u64 room)
 {
-	return asked() && (rc.need || rc.shrink || swapin_waiting() || room <= rc.high);
+	return asked() && (work_wanted() || rc.shrink || swapin_waiting() || room <= rc.high);
 }
 
 static u64 listed(void)
 {
 	return rc.list[LRU_INACTIVE].count + rc.list[LRU_ACTIVE].count;
+}
+
+// Nothing but a program's shrink is wanted, and enough went for that.
+static bool shrink_done(void)
+{
+	return rc.shrink && !work_wanted() && rc.shrunk >= rc.shrink;
 }
 
 static void shrink_answer(void)
@@ -135,6 +155,17 @@ static bool exhausted(void)
 	return true;
 }
 
+static void want_answer(enum asker who, u64 what)
+{
+	struct want *w = &rc.want[who];
+
+	w->frames = 0;
+	if (who == ASKER_VM)
+		answer(what, 0, 0, w->flow);
+	else
+		answer_slab(what, w->flow);
+}
+
 static void give_up(void)
 {
 	rc.background = false;
@@ -144,11 +175,14 @@ static void give_up(void)
 		return;
 	if (rc.shrink)
 		shrink_answer();
-	if (!rc.need && !swapin_waiting())
+	if (rc.want[ASKER_SLAB].frames)
+		want_answer(ASKER_SLAB, SWAPANS_NO_PROGRESS);
+	if (!rc.want[ASKER_VM].frames && !swapin_waiting())
 		return;
 	rc.stats[RECLAIMSTAT_NO_PROGRESS]++;
-	answer(SWAPANS_NO_PROGRESS, 0, 0, rc.need ? rc.need_flow : rc.pending[rc.pending_first].flow);
-	rc.need = 0;
+	if (!rc.want[ASKER_VM].frames)
+		rc.want[ASKER_VM].flow = rc.pending[rc.pending_first].flow;
+	want_answer(ASKER_VM, SWAPANS_NO_PROGRESS);
 	/* What waits for a frame asks again, when somebody has gone. */
 	for (; swapin_waiting(); rc.pending_first = (rc.pending_first + 1) % PENDING, rc.pending_count--) {
 		const struct pending *p = &rc.pending[rc.pending_first];
@@ -158,19 +192,18 @@ static void give_up(void)
 	}
 }
 
-// vm waits until so many frames are free, or so many went: what others took meanwhile must not keep it waiting for
-// ever, since everybody who waits for memory waits for this answer.
-static bool needed(u64 room)
+// Who wants frames waits until so many are free, or so many went: what others took meanwhile must not keep it waiting
+// for ever, since everybody who waits for memory waits for this answer.
+static bool had(const struct want *w, u64 room)
 {
-	return room >= rc.need + rc.min || (rc.need_went >= rc.need && room > rc.min);
+	return room >= w->frames + rc.min || (w->went >= w->frames && room > rc.min);
 }
 
 static void satisfied(u64 room)
 {
-	if (rc.need && needed(room)) {
-		answer(SWAPANS_FRAMES, 0, 0, rc.need_flow);
-		rc.need = 0;
-	}
+	for (u32 i = 0; i < ASKERS; i++)
+		if (rc.want[i].frames && had(&rc.want[i], room))
+			want_answer(i, SWAPANS_FRAMES);
 	if (rc.shrink && rc.shrunk >= rc.shrink && !rc.writes && !rc.cluster.n)
 		shrink_answer();
 	if (room > rc.high)
@@ -209,12 +242,21 @@ static void work_again(void)
 	(void)ipc_notify(SLOT_SELF_NOTIFY, RECLAIM_NOTIFY_AGAIN);
 }
 
-void work_frames(u64 n, u64 flow)
+void work_frames(enum asker who, u64 n, u64 flow)
 {
+	struct want *w = &rc.want[who];
+
 	rc.stats[RECLAIMSTAT_ALLOCSTALL]++;
-	rc.need_went = rc.need ? rc.need_went : 0;
-	rc.need = n > rc.need ? n : rc.need;
-	rc.need_flow = flow;
+	w->went = w->frames ? w->went : 0;
+	w->frames = n > w->frames ? n : w->frames;
+	w->flow = flow;
+}
+
+static u64 work_flow(void)
+{
+	const struct want *w = work_wanted();
+
+	return w ? w->flow : swapin_waiting() ? rc.pending[rc.pending_first].flow : 0;
 }
 
 void work_quantum(void)
@@ -227,17 +269,17 @@ void work_quantum(void)
 	more = rc.slots_read && slots_read_on();
 	swapin_run();
 	if (!rc.lru) {
-		if (rc.need)
+		if (work_wanted())
 			give_up();
 		return;
 	}
-	rc.flow = rc.need ? rc.need_flow : swapin_waiting() ? rc.pending[rc.pending_first].flow : 0;
+	rc.flow = work_flow();
 	room = asked() ? pool_room() : 0; /* a system call: not for each page that comes in */
 	/* Of low the kernel tells once: after a time in which nothing could be done there is no other sign. */
 	if (asked() && room < rc.low)
 		rc.background = true;
 	satisfied(room);
-	if (wanted(room) && !(rc.shrink && !rc.need && rc.shrunk >= rc.shrink)) {
+	if (wanted(room) && !shrink_done()) {
 		news_take();
 		rescan_on();
 		rc.stats[RECLAIMSTAT_QUANTA]++;
@@ -247,7 +289,7 @@ void work_quantum(void)
 		satisfied(room);
 		if (exhausted())
 			give_up();
-		more |= goes_on && wanted(room) && !(rc.shrink && !rc.need && rc.shrunk >= rc.shrink);
+		more |= goes_on && wanted(room) && !shrink_done();
 	}
 	/* What was collected need not wait for more that will not come. */
 	if (rc.cluster.n && (!more || rc.fruitless > QUANTUM))

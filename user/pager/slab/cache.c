@@ -220,6 +220,7 @@ err_t cache_open(struct client_record *c, const struct cache_record *wanted, con
 	record_commit();
 	if (made)
 		cache_layout_set(id);
+	column_take(c->badge, id);
 	caches[id].users++;
 	*out = id;
 	return 0;
@@ -242,6 +243,8 @@ err_t cache_close(struct client_record *c, u32 id, const struct request *rq)
 	if (rq)
 		result_stage(rq, 0, NULL, 0);
 	record_commit();
+	column_drop(c->badge, id);
 	caches[id].users--;
+	slabs_settle();
 	return 0;
 }

@@ -10,13 +10,6 @@
 
 #include <base/log.h>
 
-#define SHARE 2 // one process has at most 1/SHARE of all frames
-
-u64 client_quota(void)
-{
-	return frames_limit / SHARE;
-}
-
 static void client_write(struct client_record *c, u64 badge, u64 aspace)
 {
 	struct client_record record = { .badge = badge, .aspace = aspace };
@@ -33,6 +26,7 @@ static void client_empty(struct client_record *c)
 	for (u32 id = 1; id < SLAB_CACHES; id++)
 		if (c->caches[id / 64] >> id % 64 & 1)
 			(void)cache_close(c, id, NULL);
+	slabs_settle();
 }
 
 static void client_end(struct client_record *c)

@@ -71,7 +71,7 @@ bool frames_known(frame_t first)
 
 static bool is_recorded(frame_t frame)
 {
-	for (u32 i = 0; i < SLAB_COUNT; i++) {
+	for (u32 i = 0; i < slab_table; i++) {
 		const struct slab_record *s = &sls->slab[i];
 
 		if (s->owner && frame >= s->frame && frame - s->frame < slab_frames(s))

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The shell of slab: it receives requests, answers the faults of the clients' windows, and hears of deaths and of want
 // of frames.
-#include <abi/slab_server.h>
-
 #include "slab.h"
 
 #include <base/log.h>
+#include <pager/channel.h>
 #include <server/main.h>
 
-#define RELIEF_STEP   4  // slabs
-#define RESERVE_PAGES 24 // of the pool: the program's image, stack, argument page, page tables
+static struct channel reclaim;
+static bool reclaim_there;
 
 bool client_lives(u64 badge)
 {
@@ -54,14 +53,29 @@ static __attribute__((noinline)) err_t fault_reply_recv(struct request *rq)
 	return ipc_reply_recv(SLOT_SELF_ENDPOINT, rq);
 }
 
-// Empty slabs go, the oldest first, until a fifth of all frames is free or there is none left.
-static void relieve(void)
-{
-	u64 most = frames_limit - frames_limit / 5;
+// ---- user memory
 
-	stats[SLABSTAT_PRESSURE]++;
-	while (stats[SLABSTAT_FRAMES] > most && slabs_shrink(0, 0, RELIEF_STEP))
-		;
+bool frames_ask(u64 frames, u64 flow)
+{
+	struct swap_request record = { .flow = flow, .what = SWAPREQ_FRAMES, .arg = frames };
+
+	if (!reclaim_there || !channel_put(&reclaim, (const u64 *)&record))
+		return false;
+	channel_flush(&reclaim);
+	return true;
+}
+
+static void reclaim_answers(void)
+{
+	bool lost = channel_overflowed(&reclaim), progress = lost, told = lost;
+	struct swap_answer answer;
+
+	while (channel_take(&reclaim, (u64 *)&answer)) {
+		told = true;
+		progress |= answer.what == SWAPANS_FRAMES;
+	}
+	if (told)
+		wait_answered(progress);
 }
 
 static void notified(u64 bits)
@@ -69,7 +83,9 @@ static void notified(u64 bits)
 	if (bits & NOTIFY_DEATH)
 		clients_reap();
 	if (bits & NOTIFY_PRESSURE)
-		relieve();
+		slabs_relieve();
+	if (reclaim_there && bits & reclaim.in_bits)
+		reclaim_answers();
 }
 
 static void redelivered(struct request *rq)
@@ -106,23 +122,26 @@ static _Noreturn void serve(void)
 
 _Noreturn void server_main(const struct server_info *info)
 {
-	u64 own = RESERVE_PAGES + info->state_pages;
 	enum state_found found;
 
 	if (info->magic != SERVER_INFO_MAGIC || info->state_pages * PAGE_SIZE < sizeof(struct slab_state))
 		panic("slab: the state segment has %lu pages, %lu are needed (user/boot.manifest)",
 		      (unsigned long)info->state_pages,
 		      (unsigned long)((sizeof(struct slab_state) + PAGE_SIZE - 1) / PAGE_SIZE));
-	if (info->pool_pages <= own)
+	if (!share_open(info->pool_pages, info->pool_most, info->state_pages))
 		panic("slab: its pool of %lu pages is too small: see user/boot.manifest",
 		      (unsigned long)info->pool_pages);
-	frames_limit = info->pool_pages - own;
-	found = record_open((void *)STATE_VA);
+	reclaim_there = channel_open(&reclaim, info, "reclaim", sizeof(struct swap_request) / sizeof(u64),
+				     sizeof(struct swap_answer) / sizeof(u64));
+	found = record_open((void *)STATE_VA, info->state_pages * PAGE_SIZE);
 	frames_recover();
 	record_rebuild();
+	wait_reset();
 	caches_make((const char *)info->cmdline);
-	if (found == STATE_KEPT)
+	if (found == STATE_KEPT) {
+		share_read();
 		server_redeliver(SLOT_SELF_ENDPOINT, redelivered);
+	}
 	clients_reap();
 	serve();
 }

@@ -2,7 +2,6 @@
 // The operations of slab's protocol (lib/abi/56-slab.idl).
 #include "slab.h"
 
-#include <abi/slab_server.h>
 #include <lib/base/string.h>
 
 err_t slab_op_attach(struct request *rq, u64 aspace, u64 *out_frames)
@@ -91,7 +90,7 @@ err_t slab_op_refill(struct request *rq, u64 cache, u64 *out_slab, u64 *out_map0
 			return -ERR_NOENT;
 		err = slab_refill(c, (u32)cache, rq, &index, &fresh, map);
 		if (err)
-			return err;
+			return err == -ERR_AGAIN ? wait_park(rq) : err;
 		*out_slab = index | (fresh ? SLAB_NEW : 0);
 	}
 	*out_map0 = map[0];
@@ -126,6 +125,7 @@ err_t slab_op_shrink(struct request *rq, u64 cache, u64 *out_frames)
 	if (cache && !cache_usable(c, cache))
 		return -ERR_NOENT;
 	*out_frames = slabs_shrink(rq->badge, (u32)cache, SLAB_COUNT);
+	slabs_settle();
 	return 0;
 }
 
@@ -188,8 +188,8 @@ err_t slab_op_slab_info(struct request *rq, u64 slab, u64 *out_owner, u64 *out_c
 	(void)rq;
 	if (slab >= SLAB_COUNT)
 		return -ERR_INVAL;
-	s = &sls->slab[slab];
-	if (!s->owner)
+	s = &sls->slab[slab < slab_table ? slab : 0];
+	if (slab >= slab_table || !s->owner)
 		return -ERR_NOENT;
 	*out_owner = s->owner >> 16;
 	*out_cache = s->n.cache;
@@ -212,14 +212,23 @@ static u64 caches_count(void)
 err_t slab_op_stat(struct request *rq, u64 index, u64 *out_value)
 {
 	(void)rq;
-	if (index > SLABSTAT_FAULTS)
+	if (index > SLABSTAT_WAITED)
 		return -ERR_INVAL;
 	switch (index) {
 	case SLABSTAT_CACHES:
 		*out_value = caches_count();
 		break;
 	case SLABSTAT_LIMIT:
-		*out_value = frames_limit;
+		*out_value = share_limit();
+		break;
+	case SLABSTAT_MOST:
+		*out_value = share_most();
+		break;
+	case SLABSTAT_GROWN:
+		*out_value = share_grown();
+		break;
+	case SLABSTAT_TABLE:
+		*out_value = slab_table;
 		break;
 	case SLABSTAT_CLIENTS:
 		*out_value = clients_count();

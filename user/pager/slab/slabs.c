@@ -1,147 +1,34 @@
 // SPDX-License-Identifier: MIT
 /*
- * Slabs: handing out objects by the slab, taking them back by the bit, and giving slabs up.
+ * Slabs: handing out objects by the slab, taking them back by the bit, and giving slabs up. lists.c has the lists.
  *
- *	listed by {owner, cache}   partial ones; empty ones: what refill looks through
- *	listed by age              empty ones, the newest first: what shrinking takes from the other end
+ * Invariants: inuse is the number of bits in `used`; a slab's frames are mapped nowhere but at its address in its
+ * owner.
  *
- * Invariants: a slab is in the first list iff inuse < objects, in the second iff inuse == 0 as well; inuse is the
- * number of bits in `used`; a slab's frames are mapped nowhere but at its address in its owner.
- *
- * An empty slab stays its owner's, mapped, until somebody needs the frames: a batch that comes and goes costs two
- * messages a slab and no fault.
+ * An empty slab stays its owner's, mapped, until there are more than a cushion of them or somebody needs the frames: a
+ * batch that comes and goes costs two messages a slab and no fault.
  */
 #include "slab.h"
 
-#include <lib/base/string.h>
-
-#define HEADS        512 // lists of slabs with room
-#define RECLAIM_STEP 8   // empty slabs given up when frames are missing
-
-struct node nodes[SLAB_COUNT];
-static u16 heads[HEADS];
-static u16 newest, oldest;
-static u32 free_from; // no record below is free
-
-// ---- lists
-
-// Empty and partial slabs are in lists of their own: a client with many empty ones costs no search.
-static u16 *head_of(u64 owner, u32 cache, bool empty)
-{
-	return &heads[(owner * 31 + cache * 2 + (owner >> 16) * 7 + empty) % HEADS];
-}
-
-static void room_add(u32 i, const struct slab_record *s)
-{
-	u16 *head = head_of(s->owner, s->n.cache, !s->n.inuse);
-
-	nodes[i].prev = NONE;
-	nodes[i].next = *head;
-	if (*head != NONE)
-		nodes[*head].prev = (u16)i;
-	*head = (u16)i;
-}
-
-static void room_remove(u32 i, const struct slab_record *s)
-{
-	struct node *n = &nodes[i];
-
-	if (n->next != NONE)
-		nodes[n->next].prev = n->prev;
-	if (n->prev != NONE)
-		nodes[n->prev].next = n->next;
-	else
-		*head_of(s->owner, s->n.cache, !s->n.inuse) = n->next;
-}
-
-static void age_add(u32 i)
-{
-	nodes[i].newer = NONE;
-	nodes[i].older = newest;
-	if (newest != NONE)
-		nodes[newest].newer = (u16)i;
-	else
-		oldest = (u16)i;
-	newest = (u16)i;
-	stats[SLABSTAT_EMPTY]++;
-}
-
-static void age_remove(u32 i)
-{
-	struct node *n = &nodes[i];
-
-	if (n->newer != NONE)
-		nodes[n->newer].older = n->older;
-	else
-		newest = n->older;
-	if (n->older != NONE)
-		nodes[n->older].newer = n->newer;
-	else
-		oldest = n->newer;
-	stats[SLABSTAT_EMPTY]--;
-}
-
-// Into the lists that its count asks for, out of those that it asked for.
-static void lists_enter(u32 i, const struct slab_record *s)
-{
-	if (s->n.inuse < s->n.objects)
-		room_add(i, s);
-	if (!s->n.inuse)
-		age_add(i);
-}
-
-static void lists_leave(u32 i, const struct slab_record *s)
-{
-	if (s->n.inuse < s->n.objects)
-		room_remove(i, s);
-	if (!s->n.inuse)
-		age_remove(i);
-}
-
-static void count(const struct slab_record *s, s32 sign)
-{
-	struct cache *c = &caches[s->n.cache];
-
-	c->slabs += sign;
-	c->active += s->n.inuse ? sign : 0;
-	c->objects += (s64)sign * s->n.objects;
-	c->inuse += (s64)sign * s->n.inuse;
-	client_frames[badge_slot(s->owner)] += sign * (s32)slab_frames(s);
-	stats[SLABSTAT_SLABS] += sign;
-	stats[SLABSTAT_FRAMES] += (s64)sign * slab_frames(s);
-}
-
-void slabs_reset(void)
-{
-	memset(heads, 0xff, sizeof(heads));
-	memset(nodes, 0xff, sizeof(nodes));
-	memset(client_frames, 0, sizeof(client_frames));
-	memset(stats, 0, sizeof(stats));
-	newest = oldest = NONE;
-	free_from = 0;
-}
-
-void slab_list(u32 index)
-{
-	count(&sls->slab[index], 1);
-	lists_enter(index, &sls->slab[index]);
-}
+#define SHRINK_STEP  4  // empty slabs given up at once: beyond the cushion,
+#define RECLAIM_STEP 8  // and when frames are missing
+#define SPARE        64 // frames of room that slabs keep of user memory, so that not each slab is a message to init
 
 // A record appears or goes, and what else is staged happens too.
 static void slab_write(u32 i, const struct slab_record *to)
 {
 	struct slab_record *s = &sls->slab[i];
 
-	if (s->owner) {
-		lists_leave(i, s);
-		count(s, -1);
-	}
-	record_stage(s, to, sizeof(*to));
+	if (s->owner)
+		slab_unlist(i);
+	else
+		records_drop(i, i + 1);
+	record_stage(s, to, SLAB_RECORD_BYTES);
 	record_commit();
 	if (s->owner)
 		slab_list(i);
-	else if (i < free_from)
-		free_from = i;
+	else
+		slab_gone(i);
 }
 
 // The objects that are handed out change to those in `next`, of which the words of the map count. Counters and lists
@@ -152,12 +39,12 @@ static void slab_change(u32 i, struct slab_record *next)
 	struct cache *c = &caches[s->n.cache];
 	u32 inuse = next->n.inuse;
 
-	lists_leave(i, s);
+	slab_leave(i);
 	c->inuse += (s64)inuse - s->n.inuse;
 	c->active += (inuse != 0) - (s->n.inuse != 0);
 	record_stage(&s->n, &next->n, (u32)sizeof(s->n) + map_words(s) * (u32)sizeof(u64));
 	record_commit();
-	lists_enter(i, s);
+	slab_enter(i);
 }
 
 // ---- giving up
@@ -169,7 +56,8 @@ static bool slab_release(u32 i)
 	const struct slab_record none = { 0 }, *s = &sls->slab[i];
 	struct client_record *c = &sls->client[badge_slot(s->owner)];
 
-	if (frames_return(s->frame, s->n.order, c->aspace, slab_address(i))) {
+	/* Of one that has ended nothing is mapped. */
+	if (frames_return(s->frame, s->n.order, client_lives(s->owner) ? c->aspace : 0, slab_address(i))) {
 		c->aspace = 0; /* one store */
 		return false;
 	}
@@ -181,16 +69,18 @@ static bool slab_release(u32 i)
 u64 slabs_shrink(u64 owner, u32 cache, u32 most)
 {
 	u64 before = stats[SLABSTAT_FRAMES];
-	u16 newer;
+	u32 newer;
 
-	for (u16 i = oldest; i != NONE && most; i = newer) {
+	for (u32 i = slab_oldest(); i != NONE && most; i = newer) {
 		const struct slab_record *s = &sls->slab[i];
 
-		newer = nodes[i].newer;
-		if ((owner && s->owner != owner) || (cache && s->n.cache != cache) ||
-		    !sls->client[badge_slot(s->owner)].aspace)
+		newer = slab_newer(i);
+		if ((owner && s->owner != owner) || (cache && s->n.cache != cache))
 			continue;
-		most -= slab_release(i);
+		if (sls->client[badge_slot(s->owner)].aspace && slab_release(i))
+			most--;
+		else
+			slab_hold(i);
 	}
 	return before - stats[SLABSTAT_FRAMES];
 }
@@ -198,65 +88,64 @@ u64 slabs_shrink(u64 owner, u32 cache, u32 most)
 u64 slabs_release(u64 owner)
 {
 	u64 before = stats[SLABSTAT_FRAMES];
+	u32 next;
 
-	for (u32 i = 0; i < SLAB_COUNT && client_frames[badge_slot(owner)]; i++)
-		if (sls->slab[i].owner == owner)
-			slab_release(i);
+	for (u32 i = slab_first(owner); i != NONE; i = next) {
+		next = sls->slab[i].node.own_next;
+		(void)slab_release(i);
+	}
 	return before - stats[SLABSTAT_FRAMES];
 }
 
 bool slabs_held(u64 owner, u32 cache)
 {
-	for (u32 i = 0; i < SLAB_COUNT; i++)
-		if (sls->slab[i].owner == owner && sls->slab[i].n.cache == cache)
+	for (u32 i = slab_first(owner); i != NONE; i = sls->slab[i].node.own_next)
+		if (sls->slab[i].n.cache == cache)
 			return true;
 	return false;
 }
 
+void slabs_settle(void)
+{
+	if (likely(share_as_at_boot()))
+		return;
+	if (empty_frames() > share_cushion())
+		slabs_shrink(0, 0, SHRINK_STEP);
+	share_give_back(MIN(SPARE, stats[SLABSTAT_FRAMES]));
+}
+
+void slabs_relieve(void)
+{
+	stats[SLABSTAT_PRESSURE]++;
+	while (share_grown() && slabs_shrink(0, 0, RECLAIM_STEP))
+		share_give_back(0);
+	share_give_back(0);
+}
+
 // ---- handing out
 
-static u16 slab_find(u64 owner, u32 cache, bool empty)
-{
-	u16 i = *head_of(owner, cache, empty);
-
-	for (; i != NONE; i = nodes[i].next) {
-		const struct slab_record *s = &sls->slab[i];
-
-		if (likely(s->owner == owner && s->n.cache == cache && !s->n.inuse == empty))
-			break;
-	}
-	return i;
-}
-
-// A slab of the client's with room: a partial one, or else an empty one. NONE: there is none.
-static u16 slab_with_room(u64 owner, u32 cache)
-{
-	u16 partial = slab_find(owner, cache, false);
-
-	return partial != NONE ? partial : slab_find(owner, cache, true);
-}
-
-static u32 record_free(void)
-{
-	while (free_from < SLAB_COUNT && sls->slab[free_from].owner)
-		free_from++;
-	return free_from;
-}
-
-// Room for so many more frames in the client's share and in all slabs; empty slabs make it. 0, NOSPC, NOMEM.
+// Room for so many more frames in the client's share and in all slabs: user memory makes it, or empty slabs. NOSPC: the
+// client's share; NOMEM: all of it; AGAIN: user memory is short.
 static err_t room_make(const struct client_record *c, u32 frames)
 {
 	u32 slot = (u32)badge_slot(c->badge);
+	err_t err;
 
 	if (client_frames[slot] + frames > client_quota())
 		slabs_shrink(c->badge, 0, RECLAIM_STEP);
 	if (client_frames[slot] + frames > client_quota())
 		return -ERR_NOSPC;
-	if (stats[SLABSTAT_FRAMES] + frames > frames_limit || record_free() == SLAB_COUNT)
+	if (record_free() == NONE) {
+		err = table_grow();
+		if (err && !slabs_shrink(0, 0, RECLAIM_STEP))
+			return err;
+	}
+	if (share_room(frames))
+		return 0;
+	err = share_grow(frames);
+	if (err)
 		slabs_shrink(0, 0, RECLAIM_STEP);
-	if (stats[SLABSTAT_FRAMES] + frames > frames_limit || record_free() == SLAB_COUNT)
-		return -ERR_NOMEM;
-	return 0;
+	return share_room(frames) ? 0 : err;
 }
 
 // An empty one, in the lists.
@@ -336,11 +225,11 @@ static u32 bits_count(u64 w)
 
 err_t slab_flush(struct client_record *c, u64 index, const struct request *rq, const u64 map[MAP_WORDS])
 {
-	const struct slab_record *s = &sls->slab[index % SLAB_COUNT];
+	const struct slab_record *s = &sls->slab[index < slab_table ? index : 0];
 	struct slab_record next;
 	u32 n = 0;
 
-	if (index >= SLAB_COUNT || s->owner != c->badge)
+	if (index >= slab_table || s->owner != c->badge)
 		return -ERR_NOENT;
 	for (u32 w = 0; w < MAP_WORDS; w++) {
 		if (map[w] & ~s->used[w]) {
@@ -355,6 +244,8 @@ err_t slab_flush(struct client_record *c, u64 index, const struct request *rq, c
 	result_stage(rq, 0, NULL, 0);
 	slab_change((u32)index, &next);
 	stats[SLABSTAT_FLUSHES]++;
+	if (!next.n.inuse)
+		slabs_settle();
 	return 0;
 }
 
@@ -365,7 +256,7 @@ bool slab_fault(u64 badge, u64 addr, u32 *index)
 	u64 i = (addr - SLAB_WINDOW) / SLAB_STRIDE;
 	const struct slab_record *s;
 
-	if (addr < SLAB_WINDOW || i >= SLAB_COUNT)
+	if (addr < SLAB_WINDOW || i >= slab_table)
 		return false;
 	s = &sls->slab[i];
 	if (s->owner != badge || addr - slab_address((u32)i) >= (u64)slab_frames(s) * PAGE_SIZE)

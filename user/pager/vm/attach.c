@@ -204,12 +204,16 @@ u64 attach_entries(const struct proc *p)
 	return n;
 }
 
-// All that its own pool pays for, page tables included.
+// All that its own pool pays for, page tables included, and what servers pay for that is its alone (slabs).
 u64 attach_pages(const struct proc *p)
 {
 	u64 used = 0;
 
-	if (proc_record(p)->attached)
-		(void)sys_pool_ctl(proc_cap(proc_slot(p), CAP_POOL), POOLOP_STAT, 0, 0, 0, NULL, &used, NULL, NULL);
+	if (!proc_record(p)->attached)
+		return 0;
+	(void)sys_pool_ctl(proc_cap(proc_slot(p), CAP_POOL), POOLOP_STAT, 0, 0, 0, NULL, &used, NULL, NULL);
+	for (u32 i = 0; i < SERVERS; i++)
+		if (proc_record(p)->attached >> i & 1 && !servers[i].maps)
+			used += entries_count(p, PAGE_OF(servers[i].start), PAGE_OF(servers[i].end));
 	return used;
 }

@@ -41,8 +41,9 @@ bool oom_kill(const struct proc *for_whom)
 
 	(void)sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_STAT, 0, 0, 0, &limit, &usage, NULL, &children);
 	before = usage + children;
-	/* vmalloc is more urgent: what it keeps for later has come back when this returns. */
+	/* These two are more urgent: what they keep for later has come back when this returns. */
 	(void)ipc_notify(PEER_VMALLOC_NOTIFY, VMALLOC_NOTIFY_PRESSURE);
+	(void)ipc_notify(PEER_SLAB_NOTIFY, NOTIFY_PRESSURE);
 	(void)objects_shrink();
 	(void)sys_pool_ctl(SLOT_CLIENT_POOL, POOLOP_STAT, 0, 0, 0, &limit, &usage, NULL, &children);
 	if (usage + children < before)

@@ -283,7 +283,7 @@ void attach_empty(struct proc *p);
 void attach_drop(struct proc *p);
 void attach_exec(struct proc *p);         // what an image had of its own goes with it
 u64 attach_entries(const struct proc *p); // in the windows of others
-u64 attach_pages(const struct proc *p);   // frames that others mapped for it and it pays for
+u64 attach_pages(const struct proc *p);   // frames that it has beside its own pages, and that go with it
 
 // life.c: processes as kernel objects
 void cap_drop(cptr_t slot); // from vm's own table

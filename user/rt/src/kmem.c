@@ -28,9 +28,10 @@ static struct slab *server_get(struct slab_source *source, const struct slab_cac
 static void server_put(struct slab_source *source, struct slab *slab);
 
 // What there is of each slab number, made when the process first asks for an object: programs that do not are no
-// larger.
+// larger. Large, but only what is used is ever touched, and so in memory.
 static struct slab *slabs; // cache NULL: not a slab of this process
 static u64 slabs_count;    // SLAB_COUNT once they are there
+static u32 slabs_end;      // numbers from here on were never seen
 static struct states {
 	u16 *state;
 	u32 count; // objects there is room for
@@ -186,7 +187,8 @@ static struct slab *slab_arrived(struct kmem_cache *c, u64 number, const u64 *ma
 		slab_give(slab, map);
 		return slab;
 	}
-	slab->source = (u16)index;
+	slab->source = index;
+	slabs_end = index >= slabs_end ? index + 1 : slabs_end;
 	slab_place(slab, &c->slabs, base);
 	slab->room = 0;
 	if (!states_place(slab, c->layout.objects)) {
@@ -525,7 +527,7 @@ const char *kmem_cache_name(const struct kmem_cache *c)
 // The child of a fork has this library's records and none of its slabs.
 void rt_kmem_forked(void)
 {
-	for (u32 i = 0; i < slabs_count; i++)
+	for (u32 i = 0; i < slabs_end; i++)
 		slabs[i].cache = NULL;
 	for (struct kmem_cache *c = caches; c; c = c->next) {
 		c->slabs = (struct slab_cache){ .source = &c->source };

@@ -3,4 +3,4 @@
 
 #include <abi/abi.h>
 
-err_t init_state_grow(cptr_t ep, u64 pages, u64 *out_pages);
+err_t init_state_size(cptr_t ep, u64 pages, u64 *out_pages);

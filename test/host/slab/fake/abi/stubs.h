@@ -18,6 +18,6 @@ extern struct liveness fake_liveness;
 #define RT_INLINE static inline __attribute__((unused))
 
 err_t ipc_call(cptr_t endpoint, struct request *rq);
-err_t ipc_reply(cptr_t endpoint, const struct request *rq);
+err_t ipc_reply(cptr_t endpoint, struct request *rq);
 err_t ipc_reply_recv(cptr_t endpoint, struct request *rq);
 err_t ipc_recv(cptr_t endpoint, u64 flags, u64 deadline, struct request *rq);
