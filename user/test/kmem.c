@@ -309,7 +309,7 @@ static void part_others(void *p)
 	u64 mine = ((u64)p - SLAB_WINDOW) / SLAB_STRIDE, aspace, v;
 
 	CHECK(!vm_attach(SLOT_VM, ATTACH_SLAB, &aspace));
-	CHECK(!slab_attach(SLOT_SLAB, aspace, &v));
+	CHECK(!slab_attach(SLOT_SLAB, aspace, &v, &v));
 	CHECK_EQUAL(slab_flush(SLOT_SLAB, mine, ~0ul, 0, 0, 0, 0, 0, 0), -ERR_NOENT);
 	CHECK_EQUAL(slab_flush(SLOT_SLAB, mine, 0, 0, 0, 0, 0, 0, 0), -ERR_NOENT);
 }
@@ -321,7 +321,7 @@ static void part_liar(void *p)
 
 	(void)p;
 	CHECK(!vm_attach(SLOT_VM, ATTACH_SLAB, &aspace));
-	CHECK(!slab_attach(SLOT_SLAB, aspace + 16, &v));
+	CHECK(!slab_attach(SLOT_SLAB, aspace + 16, &v, &v));
 	CHECK(!slab_refill(SLOT_SLAB, 4, &slab, &map[0], &map[1], &map[2], &map[3], &map[4], &map[5], &map[6]));
 	CHECK(slab & SLAB_NEW);
 	slab = (u32)slab;
@@ -332,7 +332,7 @@ static void part_liar(void *p)
 	CHECK(!slab_flush(SLOT_SLAB, slab, map[0] & ~3ul, map[1], map[2], map[3], map[4], map[5], map[6]));
 	CHECK(!slab_shrink(SLOT_SLAB, 0, &frames) && !frames);
 	/* An honest one gets its pages taken away, and a touch is refused. */
-	CHECK(!slab_attach(SLOT_SLAB, aspace, &v));
+	CHECK(!slab_attach(SLOT_SLAB, aspace, &v, &v));
 	CHECK(!slab_refill(SLOT_SLAB, 4, &slab, &map[0], &map[1], &map[2], &map[3], &map[4], &map[5], &map[6]));
 	slab = (u32)slab;
 	*(volatile char *)(SLAB_WINDOW + slab * SLAB_STRIDE) = 1;

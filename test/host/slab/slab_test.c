@@ -154,7 +154,7 @@ static void op_refill(struct model *m)
 		return;
 	}
 	refills++;
-	check((u32)w[0] < slab_table && slab_table <= WORLD_SLABS);
+	check((u32)w[0] < slab_table && slab_table <= share_slabs() && slab_table <= WORLD_SLABS);
 	h = &m->slab[(u32)w[0]];
 	layout = &caches[cache].layout;
 	nobody_else_has(m, (u32)w[0]);

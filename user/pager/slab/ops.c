@@ -4,7 +4,7 @@
 
 #include <lib/base/string.h>
 
-err_t slab_op_attach(struct request *rq, u64 aspace, u64 *out_frames)
+err_t slab_op_attach(struct request *rq, u64 aspace, u64 *out_frames, u64 *out_slabs)
 {
 	struct client_record *c = client_get(rq->badge);
 
@@ -12,6 +12,7 @@ err_t slab_op_attach(struct request *rq, u64 aspace, u64 *out_frames)
 		return -ERR_SRCH;
 	client_begin(c, aspace);
 	*out_frames = client_quota();
+	*out_slabs = share_slabs();
 	return 0;
 }
 

@@ -65,6 +65,14 @@ u64 share_limit(void)
 	return MIN(share.limit - own(), share_most());
 }
 
+// A slab has a frame at least; what there is at boot, and a step, may be too many.
+u64 share_slabs(void)
+{
+	u64 most = share_most() + 2 * TABLE_STEP * PAGE_SIZE / sizeof(struct slab_record);
+
+	return MIN(most, SLAB_COUNT);
+}
+
 u64 client_quota(void)
 {
 	return share_most() - share_most() / SHARE;
@@ -137,7 +145,7 @@ err_t table_grow(void)
 	u32 before = slab_table;
 	err_t err = 0;
 
-	if (slab_table == SLAB_COUNT || limit > share.most)
+	if (slab_table == SLAB_COUNT || slab_table >= share_most() || limit > share.most)
 		return -ERR_NOMEM;
 	if (limit > share.limit)
 		err = limit_set(limit);

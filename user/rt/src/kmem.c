@@ -30,7 +30,7 @@ static void server_put(struct slab_source *source, struct slab *slab);
 // What there is of each slab number, made when the process first asks for an object: programs that do not are no
 // larger. Large, but only what is used is ever touched, and so in memory.
 static struct slab *slabs; // cache NULL: not a slab of this process
-static u64 slabs_count;    // SLAB_COUNT once they are there
+static u64 slabs_count;    // as many as the server can have, once they are there
 static u32 slabs_end;      // numbers from here on were never seen
 static struct states {
 	u16 *state;
@@ -63,14 +63,14 @@ static struct kmem_cache *const fine[FINE_MAX / 8 + 1] = {
 
 // ---- what the server is told
 
-static bool tables_make(void)
+static bool tables_make(u64 count)
 {
 	if (slabs_count)
 		return true;
-	slabs = calloc(SLAB_COUNT, sizeof(*slabs));
-	states = calloc(SLAB_COUNT, sizeof(*states));
+	slabs = calloc(count, sizeof(*slabs));
+	states = calloc(count, sizeof(*states));
 	if (slabs && states)
-		slabs_count = SLAB_COUNT;
+		slabs_count = count;
 	else
 		free(slabs);
 	return slabs_count;
@@ -78,16 +78,16 @@ static bool tables_make(void)
 
 static err_t attach(void)
 {
-	u64 aspace, frames;
+	u64 aspace, frames, count;
 	err_t err;
 
 	if (attached)
 		return 0;
-	if (!tables_make())
-		return -ERR_NOMEM;
 	err = vm_attach(SLOT_VM, ATTACH_SLAB, &aspace);
 	if (!err)
-		err = slab_attach(SLOT_SLAB, aspace, &frames);
+		err = slab_attach(SLOT_SLAB, aspace, &frames, &count);
+	if (!err && !tables_make(count))
+		err = -ERR_NOMEM;
 	attached = !err;
 	return err;
 }
@@ -179,10 +179,12 @@ static err_t server_flush(const struct slab *slab, const u64 *map)
 
 static struct slab *slab_arrived(struct kmem_cache *c, u64 number, const u64 *map)
 {
-	u32 index = (u32)number & (SLAB_COUNT - 1);
+	u32 index = (u32)number;
 	struct slab *slab = &slabs[index];
 	u64 base = SLAB_WINDOW + (u64)index * SLAB_STRIDE;
 
+	if (index >= slabs_count)
+		malloc_die(c->name, (void *)base, "the server gave a slab that there cannot be");
 	if (slab->cache) { /* objects of it are in use here */
 		slab_give(slab, map);
 		return slab;
