@@ -13,7 +13,8 @@
 #include "slab.h"
 
 #define RESERVE_PAGES 64  // of the pool: the program's image, stack, argument page, rings, page tables
-#define GROW_STEP     64  // pages that the pool grows by, if there are so many
+#define STEP_SHARE    64  // of what there may be: the step by which the pool grows, and the room that it keeps,
+#define STEP_MAX      64  // in pages, at most
 #define TABLE_STEP    8   // pages that the table grows by
 #define TABLE_TABLES  5   // page tables that these may need, and what else init asks for them
 #define SHARE         8   // one process has at most all but 1/SHARE of all frames
@@ -93,6 +94,11 @@ u64 share_cushion(void)
 	return share.base > own_of(STATE_LEAST) ? share.base - own_of(STATE_LEAST) : 0;
 }
 
+u64 share_step(void)
+{
+	return MIN(share_most() / STEP_SHARE, STEP_MAX);
+}
+
 bool share_room(u64 frames)
 {
 	return stats[SLABSTAT_FRAMES] + frames <= share_limit();
@@ -123,7 +129,7 @@ void share_read(void)
 
 err_t share_grow(u64 frames)
 {
-	u64 least = own() + stats[SLABSTAT_FRAMES] + frames, good = MIN(least + GROW_STEP, share.most);
+	u64 least = own() + stats[SLABSTAT_FRAMES] + frames, good = MIN(least + share_step(), share.most);
 
 	if (least > share.most || stats[SLABSTAT_FRAMES] + frames > share_most())
 		return -ERR_NOMEM;

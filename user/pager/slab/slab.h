@@ -195,6 +195,7 @@ u64 share_most(void);                                 // and ever
 u64 share_grown(void);                                // pages of user memory
 bool share_as_at_boot(void);
 u64 share_slabs(void);   // numbers of slabs are always below
+u64 share_step(void);    // frames of room kept of user memory, so that not each slab is a message to init
 u64 share_cushion(void); // frames of empty slabs that are kept
 bool share_room(u64 frames);
 // Room for so many more frames of slabs. AGAIN: user memory is short, share_wanted tells; NOMEM: that is the bound.

@@ -10,9 +10,8 @@
  */
 #include "slab.h"
 
-#define SHRINK_STEP  4  // empty slabs given up at once: beyond the cushion,
-#define RECLAIM_STEP 8  // and when frames are missing
-#define SPARE        64 // frames of room that slabs keep of user memory, so that not each slab is a message to init
+#define SHRINK_STEP  4 // empty slabs given up at once: beyond the cushion,
+#define RECLAIM_STEP 8 // and when frames are missing
 
 // A record appears or goes, and what else is staged happens too.
 static void slab_write(u32 i, const struct slab_record *to)
@@ -111,7 +110,7 @@ void slabs_settle(void)
 		return;
 	if (empty_frames() > share_cushion())
 		slabs_shrink(0, 0, SHRINK_STEP);
-	share_give_back(MIN(SPARE, stats[SLABSTAT_FRAMES]));
+	share_give_back(MIN(share_step(), stats[SLABSTAT_FRAMES]));
 }
 
 void slabs_relieve(void)
