@@ -52,7 +52,7 @@ void transfer_start(struct transfer *t)
 	for (u32 i = 0; i < CLUSTER; i++)
 		request.frame[i] = i < t->n ? t->frame[i] : 0;
 	for (u32 i = 0; a && i < t->n; i++)
-		slot_set(t->slot + i, slot_word(t->slot + i) | SWAPSLOT_BUSY);
+		slot_flags(t->slot + i, 0, SWAPSLOT_BUSY);
 	/* It has room for every transfer, unless the driver wrote nonsense over its end. */
 	if (!channel_put(&rc.disk, (const u64 *)&request))
 		panic("reclaim: the disk driver's ring is broken");
@@ -69,7 +69,7 @@ static void transfer_done(struct transfer *t, err_t err)
 {
 	rc.flow = t->flow;
 	for (u32 i = 0; i < t->n && t->slot; i++)
-		slot_set(t->slot + i, slot_word(t->slot + i) & ~SWAPSLOT_BUSY);
+		slot_flags(t->slot + i, SWAPSLOT_BUSY, 0);
 	if (!t->slot)
 		area_header_done(err);
 	else if (t->op == BLOCK_READ)

@@ -196,6 +196,19 @@ static inline struct lru *lru_of(u32 pfn)
 	return &rc.lru[pfn];
 }
 
+// Somebody waits for free frames.
+static inline bool work_wanted(void)
+{
+	return rc.want[ASKER_VM].frames | rc.want[ASKER_SLAB].frames;
+}
+
+// A frame has left memory.
+static inline void work_went(void)
+{
+	rc.want[ASKER_VM].went++;
+	rc.want[ASKER_SLAB].went++;
+}
+
 static inline u32 slot_word(u32 slot)
 {
 	return __atomic_load_n(&rc.slot[slot].frame, __ATOMIC_ACQUIRE);
@@ -206,6 +219,12 @@ static inline void slot_set(u32 slot, u32 word)
 {
 	rc.cached += ((word & SWAPSLOT_FRAME) != 0) - ((slot_word(slot) & SWAPSLOT_FRAME) != 0);
 	__atomic_store_n(&rc.slot[slot].frame, word, __ATOMIC_RELEASE);
+}
+
+// Flags only: which frame it names stays.
+static inline void slot_flags(u32 slot, u32 clear, u32 set)
+{
+	__atomic_store_n(&rc.slot[slot].frame, (slot_word(slot) & ~clear) | set, __ATOMIC_RELEASE);
 }
 
 static inline u32 slot_count(u32 slot)
@@ -263,8 +282,6 @@ bool cached_out(void); // the frame looked at, which nobody maps. False: it stay
 // work.c
 void work_quantum(void); // as much as is good at once; asks for the next quantum if there is one
 void work_frames(enum asker who, u64 n, u64 flow); // somebody wants free frames
-void work_went(void);                              // a frame has left memory
-const struct want *work_wanted(void);              // the first that waits, NULL: nobody
 void marks_set(u64 low, u64 high);
 void rescan_start(void); // read the frame table for frames that are on no list
 

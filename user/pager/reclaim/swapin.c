@@ -223,7 +223,7 @@ static err_t page_arrived(u32 slot, frame_t frame, bool ahead)
 
 static void slot_failed(u32 slot)
 {
-	slot_set(slot, slot_word(slot) | SWAPSLOT_FAILED);
+	slot_flags(slot, 0, SWAPSLOT_FAILED);
 	rc.stats[RECLAIMSTAT_READ_ERRORS]++;
 }
 

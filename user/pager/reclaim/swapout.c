@@ -62,7 +62,7 @@ void cluster_flush(void)
 			t->frame[t->n++] = frame;
 			continue;
 		}
-		slot_set(rc.cluster.slot + i, slot_word(rc.cluster.slot + i) & ~SWAPSLOT_BUSY);
+		slot_flags(rc.cluster.slot + i, SWAPSLOT_BUSY, 0);
 		write_put_back((u32)frame);
 		(void)slot_settle(rc.cluster.slot + i);
 		if (t && t->n)
@@ -87,7 +87,7 @@ static void cluster_add(u32 slot, frame_t frame)
 	if (!c->n)
 		c->slot = slot;
 	c->frame[c->n++] = frame;
-	slot_set(slot, (slot_word(slot) & ~SWAPSLOT_ON_DISK) | SWAPSLOT_BUSY);
+	slot_flags(slot, SWAPSLOT_ON_DISK, SWAPSLOT_BUSY);
 	list_move((u32)frame, LRU_WRITING);
 	if (alone || c->n == CLUSTER)
 		cluster_flush();
@@ -206,7 +206,7 @@ static void written(u32 slot, frame_t frame)
 		return;
 	}
 	rc.stats[RECLAIMSTAT_PSWPOUT]++;
-	slot_set(slot, slot_word(slot) | SWAPSLOT_ON_DISK);
+	slot_flags(slot, 0, SWAPSLOT_ON_DISK);
 	if (slot_count(slot) ? cached_free(pfn, slot, frame) : slot_settle(slot))
 		return;
 	write_put_back(pfn);
@@ -231,7 +231,7 @@ static void write_failed(u32 slot, frame_t frame, bool alone)
 		return;
 	}
 	rc.stats[RECLAIMSTAT_WRITE_ERRORS]++;
-	slot_set(slot, slot_word(slot) | SWAPSLOT_FAILED);
+	slot_flags(slot, 0, SWAPSLOT_FAILED);
 	list_move(pfn, LRU_STUCK);
 	(void)slot_settle(slot);
 }

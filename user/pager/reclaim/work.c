@@ -91,20 +91,6 @@ static void rescan_on(void)
 
 // ---- what is wanted
 
-const struct want *work_wanted(void)
-{
-	for (u32 i = 0; i < ASKERS; i++)
-		if (rc.want[i].frames)
-			return &rc.want[i];
-	return NULL;
-}
-
-void work_went(void)
-{
-	for (u32 i = 0; i < ASKERS; i++)
-		rc.want[i].went++;
-}
-
 static bool asked(void)
 {
 	return work_wanted() || rc.shrink || swapin_waiting() || rc.background;
@@ -201,7 +187,7 @@ static bool had(const struct want *w, u64 room)
 
 static void satisfied(u64 room)
 {
-	for (u32 i = 0; i < ASKERS; i++)
+	for (u32 i = 0; work_wanted() && i < ASKERS; i++)
 		if (rc.want[i].frames && had(&rc.want[i], room))
 			want_answer(i, SWAPANS_FRAMES);
 	if (rc.shrink && rc.shrunk >= rc.shrink && !rc.writes && !rc.cluster.n)
@@ -254,9 +240,10 @@ void work_frames(enum asker who, u64 n, u64 flow)
 
 static u64 work_flow(void)
 {
-	const struct want *w = work_wanted();
-
-	return w ? w->flow : swapin_waiting() ? rc.pending[rc.pending_first].flow : 0;
+	for (u32 i = 0; work_wanted() && i < ASKERS; i++)
+		if (rc.want[i].frames)
+			return rc.want[i].flow;
+	return swapin_waiting() ? rc.pending[rc.pending_first].flow : 0;
 }
 
 void work_quantum(void)
