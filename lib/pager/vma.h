@@ -64,6 +64,12 @@ static inline void vma_changed(struct rmap_share *share, u32 index)
 	__atomic_fetch_or(&share->summary[index / 64 / 64], 1ul << index / 64 % 64, __ATOMIC_RELEASE);
 }
 
+// Has rmap still to read the record?
+static inline bool vma_unread(const struct rmap_share *share, u32 index)
+{
+	return __atomic_load_n(&share->changed[index / 64], __ATOMIC_RELAXED) >> index % 64 & 1;
+}
+
 // A start: everything may have changed.
 static inline void vma_changed_all(struct rmap_share *share)
 {

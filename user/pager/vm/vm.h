@@ -148,7 +148,8 @@ struct vma_node {
 	u8 height;
 	u8 touched; // there may be entries: what was never touched need not be unmapped, cloned, protected, or known to
 		    // rmap
-	u32 spare;
+	u8 known;   // rmap may know of it nevertheless: it was told to read all, and has not done so yet when this came
+	u8 spare[3];
 };
 _Static_assert(sizeof(struct vma_node) == 32, "indexed by a shift");
 

@@ -249,6 +249,7 @@ void vma_link(struct proc *p, u16 i, u16 next)
 	u16 prev = next ? nodes[next].prev : p->last;
 
 	*n = (struct vma_node){ .height = 1, .prev = prev, .next = next };
+	n->known = rmap_share && vma_unread(rmap_share, i);
 	n->gap = n->gap_max = v->start - (prev ? vma_at(prev)->end : LOW_START);
 	if (prev)
 		nodes[prev].next = i;
@@ -290,10 +291,10 @@ static void vma_unlink(struct proc *p, u16 i)
 		p->hint = 0;
 }
 
-// rmap reads the record again. It need not know of one without entries.
+// rmap reads the record again. It need not know of one without entries; but what it knows must not be out of date.
 static void mark_changed(u16 i)
 {
-	if (!rmap_share || !nodes[i].touched)
+	if (!rmap_share || !(nodes[i].touched | nodes[i].known))
 		return;
 	vma_changed(rmap_share, i);
 	if (swap.share)
@@ -365,6 +366,7 @@ u16 vma_split(struct proc *p, u16 i, u64 page)
 	p->pages -= high.end - high.start;
 	vma_link(p, j, nodes[i].next);
 	nodes[j].touched = nodes[i].touched;
+	nodes[j].known |= nodes[i].known;
 	mark_changed(i);
 	mark_changed(j);
 	if (high.kind == VMA_SHARED)
