@@ -136,6 +136,8 @@ static err_t system_stat(u64 index, u64 b, u64 *out)
 		out[0] = h->fault_calls[index - SYSSTAT_FAULT_SYSCALLS];
 	else if (index < ARRAY_SIZE(value))
 		out[0] = value[index];
+	else if (index - SYSSTAT_DIRECT_MAP < ARRAY_SIZE(mem.direct_map))
+		out[0] = mem.direct_map[index - SYSSTAT_DIRECT_MAP];
 	else
 		return -ERR_INVAL;
 	return 0;

@@ -55,6 +55,9 @@ struct mem_info {
 	pfn_t base, limit;
 	u64 frames;   // frames of RAM that are not holes
 	u64 reserved; // of them never given out: firmware, kernel image, this array
+	// Frames in the direct map by the level of their leaf; the last entry stands for all above. Set at boot, no
+	// leaf is split later.
+	u64 direct_map[3];
 };
 extern struct mem_info mem;
 

@@ -3,6 +3,7 @@
 
 #include <arch/arch.h>
 #include <lib/base/panic.h>
+#include <mm/page.h>
 
 #define ENTRIES 512
 
@@ -60,6 +61,13 @@ static u32 best_level(u64 address, u64 size)
 	return level;
 }
 
+// For who wants to know how well the TLB covers memory.
+static void count_direct(u32 level)
+{
+	u32 last = ARRAY_SIZE(mem.direct_map) - 1;
+	mem.direct_map[level < last ? level : last] += level_size(level) >> PAGE_SHIFT;
+}
+
 void boot_map(vaddr_t va, paddr_t pa, u64 size, u64 prot, bool device)
 {
 	assert((va | pa | size) % PAGE_SIZE == 0);
@@ -67,6 +75,8 @@ void boot_map(vaddr_t va, paddr_t pa, u64 size, u64 prot, bool device)
 		u32 level = best_level(va | pa, size);
 		pte_t *entry = slot(va, level);
 		assert(*entry == 0);
+		if (va == (vaddr_t)arch_p2v(pa) && !device)
+			count_direct(level);
 		*entry = pte_at_level(pte_make_leaf(pa >> PAGE_SHIFT, prot, false, device), level);
 		va += level_size(level);
 		pa += level_size(level);

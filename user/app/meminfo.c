@@ -22,12 +22,21 @@ static void lru_lines(const struct memory *m)
 	if (!m->reclaim)
 		return;
 	line("SwapCached:", m->swapcached);
-	line("Active:", m->active_anon + m->active_file);
-	line("Inactive:", m->inactive_anon + m->inactive_file);
-	line("Active(anon):", m->active_anon);
-	line("Inactive(anon):", m->inactive_anon);
-	line("Active(file):", m->active_file);
-	line("Inactive(file):", m->inactive_file);
+	line("Active:", m->lists.active_anon + m->lists.active_file);
+	line("Inactive:", m->lists.inactive_anon + m->lists.inactive_file);
+	line("Active(anon):", m->lists.active_anon);
+	line("Inactive(anon):", m->lists.inactive_anon);
+	line("Active(file):", m->lists.active_file);
+	line("Inactive(file):", m->lists.inactive_file);
+}
+
+// The kernel's own mapping of memory, by the size of its leaves. With three levels there are none of 1 GiB.
+static void direct_lines(void)
+{
+	line("DirectMap4k:", glass_sys(SYSSTAT_DIRECT_MAP));
+	line("DirectMap2M:", glass_sys(SYSSTAT_DIRECT_MAP + 1));
+	if (glass_sys(SYSSTAT_LEVELS) > 3)
+		line("DirectMap1G:", glass_sys(SYSSTAT_DIRECT_MAP + 2));
 }
 
 int main(int argc, char **argv)
@@ -53,7 +62,7 @@ int main(int argc, char **argv)
 	lru_lines(&m);
 	swap_lines(&m);
 	if (m.reclaim)
-		line("Writeback:", m.writing);
+		line("Writeback:", m.lists.writing);
 	line("AnonPages:", m.anon);
 	line("Mapped:", m.archive_mapped + m.shared);
 	line("Shmem:", m.ramfiles + m.shared);
@@ -64,6 +73,7 @@ int main(int argc, char **argv)
 	line("VmallocTotal:", memory_vmalloc(&m, VMALLOCSTAT_TOTAL) / PAGE_SIZE);
 	line("VmallocUsed:", memory_vmalloc(&m, VMALLOCSTAT_PAGES));
 	line("VmallocChunk:", memory_vmalloc(&m, VMALLOCSTAT_CHUNK) / PAGE_SIZE);
+	direct_lines();
 	line("Servers:", memory_servers(&m));
 	line("Unmapped:", m.unmapped);
 	return 0;

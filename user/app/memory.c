@@ -49,36 +49,45 @@ static void frame_count(struct memory *m, const struct frame *f, bool archive, u
 }
 
 // A mapped page of user memory. What reclaim has not looked at yet will be put on the inactive list.
-static void list_count(struct memory *m, u64 on, bool archive)
+static void list_count(struct memory_lists *l, u64 on, bool archive)
 {
 	if (archive) {
-		m->active_file += on == LRU_ACTIVE;
-		m->inactive_file += on == LRU_INACTIVE;
+		l->active_file += on == LRU_ACTIVE;
+		l->inactive_file += on == LRU_INACTIVE;
 	} else {
-		m->active_anon += on == LRU_ACTIVE;
-		m->inactive_anon += on == LRU_INACTIVE || on == LRU_NONE;
+		l->active_anon += on == LRU_ACTIVE;
+		l->inactive_anon += on == LRU_INACTIVE || on == LRU_NONE;
 	}
 }
 
 // Which lists the frames of a zone are on. Spare frames and those of kernel objects may be on one too, until reclaim
 // looks at them: nobody maps them.
-static void lists_read(struct memory *m, const struct frame *table, u64 start, u64 end)
+static void lists_read(const struct memory *m, struct memory_zone *z, const struct frame *table)
 {
 	u64 list[RECLAIM_LISTS / 16], archive = glass_vm(VMSTAT_ARCHIVE_PFN), pages = glass_vm(VMSTAT_ARCHIVE);
 
-	for (u64 pfn = start; pfn < end && m->reclaim; pfn += RECLAIM_LISTS) {
+	for (u64 pfn = z->start; pfn < z->end && m->reclaim; pfn += RECLAIM_LISTS) {
 		if (reclaim_lists(SLOT_RECLAIM, pfn, &list[0], &list[1], &list[2], &list[3], &list[4], &list[5],
 				  &list[6], &list[7]))
 			return;
-		for (u64 i = 0; i < RECLAIM_LISTS && pfn + i < end; i++) {
+		for (u64 i = 0; i < RECLAIM_LISTS && pfn + i < z->end; i++) {
 			struct frame f = glass_frame(&table[pfn + i]);
 			u64 on = list[i / 16] >> i % 16 * 4 & 15;
 
-			m->writing += on == LRU_WRITING;
+			z->lists.writing += on == LRU_WRITING;
 			if (f.state == OWNED && f.mapcount && f.pool == table[archive].pool)
-				list_count(m, on, pfn + i - archive < pages);
+				list_count(&z->lists, on, pfn + i - archive < pages);
 		}
 	}
+}
+
+static void lists_add(struct memory_lists *sum, const struct memory_lists *l)
+{
+	sum->active_anon += l->active_anon;
+	sum->inactive_anon += l->inactive_anon;
+	sum->active_file += l->active_file;
+	sum->inactive_file += l->inactive_file;
+	sum->writing += l->writing;
 }
 
 static void frames_read(struct memory *m)
@@ -91,7 +100,8 @@ static void frames_read(struct memory *m)
 	for (u32 i = 0; i < m->zones; i++) {
 		struct memory_zone *z = &m->zone[i];
 
-		lists_read(m, table, z->start, z->end);
+		lists_read(m, z, table);
+		lists_add(&m->lists, &z->lists);
 		for (u64 pfn = z->start; pfn < z->end; pfn++) {
 			struct frame f = glass_frame(&table[pfn]);
 

@@ -11,12 +11,20 @@
 
 #define MEMORY_ZONES 4
 
+// Pages on reclaim's lists.
+struct memory_lists {
+	u64 active_anon, inactive_anon;
+	u64 active_file, inactive_file; // files of the boot archive, which go nowhere
+	u64 writing;
+};
+
 struct memory_zone {
 	char name[9];
 	u64 start, end; // frame numbers it covers
 	u64 free;       // frames
 	u64 present;    // RAM, 0: not known (holes)
 	u64 managed;    // frames that are not the kernel's for ever
+	struct memory_lists lists;
 };
 
 // In frames.
@@ -32,11 +40,9 @@ struct memory {
 	u64 ramfiles;
 	u64 unmapped; // user memory that no process has mapped: spare frames of vm, pages on their way to or from swap
 	u64 others;   // frames of all other pools: servers, slabs, RAM files, areas of processes
-	u64 pool_limit, pool_used;      // user memory, page tables and areas of processes included
-	u64 active_anon, inactive_anon; // on reclaim's lists,
-	u64 active_file, inactive_file; // files of the boot archive likewise, which go nowhere
-	u64 writing;
-	u64 swapcached; // pages in memory that lie in swap too
+	u64 pool_limit, pool_used; // user memory, page tables and areas of processes included
+	struct memory_lists lists; // of all zones
+	u64 swapcached;            // pages in memory that lie in swap too
 	u32 zones;
 	struct memory_zone zone[MEMORY_ZONES];
 	bool reclaim, slab, vmalloc; // is that server there?

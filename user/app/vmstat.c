@@ -51,6 +51,13 @@ int main(int argc, char **argv)
 	app_start(argc, argv, "vmstat\nCounters of memory management, with the names of Linux' /proc/vmstat.\n");
 	memory_read(&m);
 	line("nr_free_pages", m.free);
+	if (m.reclaim) { /* zoneinfo has them zone by zone */
+		line("nr_zone_inactive_anon", m.lists.inactive_anon);
+		line("nr_zone_active_anon", m.lists.active_anon);
+		line("nr_zone_inactive_file", m.lists.inactive_file);
+		line("nr_zone_active_file", m.lists.active_file);
+		line("nr_zone_write_pending", m.lists.writing);
+	}
 	line("nr_anon_pages", m.anon);
 	line("nr_mapped", m.archive_mapped + m.shared);
 	line("nr_file_pages", m.archive + m.ramfiles + m.shared);
@@ -59,17 +66,18 @@ int main(int argc, char **argv)
 	line("nr_slab_unreclaimable", memory_slab(&m, SLABSTAT_FRAMES) + m.objects);
 	line("nr_page_table_pages", m.tables);
 	line("pgfault", glass_sys(SYSSTAT_FAULTS));
+	line("pgreuse", glass_vm(VMSTAT_COW_REUSE));
 	line("pgmajfault", glass_vm(VMSTAT_SWAP_MAJOR));
 	line("oom_kill", glass_vm(VMSTAT_OOM_KILLS));
 	for (u32 i = 0; m.reclaim && i < sizeof(reclaim) / sizeof(*reclaim); i++)
 		line(reclaim[i].name, memory_reclaim(&m, reclaim[i].index));
 	if (m.reclaim) {
 		stalls(&m);
-		line("nr_inactive_anon", m.inactive_anon);
-		line("nr_active_anon", m.active_anon);
-		line("nr_inactive_file", m.inactive_file);
-		line("nr_active_file", m.active_file);
-		line("nr_writeback", m.writing);
+		line("nr_inactive_anon", m.lists.inactive_anon);
+		line("nr_active_anon", m.lists.active_anon);
+		line("nr_inactive_file", m.lists.inactive_file);
+		line("nr_active_file", m.lists.active_file);
+		line("nr_writeback", m.lists.writing);
 		line("nr_swapcached", m.swapcached);
 		/* these two count KiB */
 		line("pgpgin", memory_reclaim(&m, RECLAIMSTAT_PSWPIN) * (PAGE_SIZE / 1024));

@@ -14,11 +14,11 @@ static void node_items(const struct memory *m)
 {
 	printf("\n  per-node stats");
 	if (m->reclaim) {
-		item("nr_inactive_anon", m->inactive_anon);
-		item("nr_active_anon", m->active_anon);
-		item("nr_inactive_file", m->inactive_file);
-		item("nr_active_file", m->active_file);
-		item("nr_writeback", m->writing);
+		item("nr_inactive_anon", m->lists.inactive_anon);
+		item("nr_active_anon", m->lists.active_anon);
+		item("nr_inactive_file", m->lists.inactive_file);
+		item("nr_active_file", m->lists.active_file);
+		item("nr_writeback", m->lists.writing);
 		item("nr_swapcached", m->swapcached);
 	}
 	item("nr_slab_reclaimable", 0);
@@ -28,6 +28,15 @@ static void node_items(const struct memory *m)
 	item("nr_file_pages", m->archive + m->ramfiles + m->shared);
 	item("nr_shmem", m->ramfiles + m->shared);
 	item("nr_page_table_pages", m->tables);
+}
+
+static void zone_items(const struct memory_lists *l)
+{
+	item("nr_zone_inactive_anon", l->inactive_anon);
+	item("nr_zone_active_anon", l->active_anon);
+	item("nr_zone_inactive_file", l->inactive_file);
+	item("nr_zone_active_file", l->active_file);
+	item("nr_zone_write_pending", l->writing);
 }
 
 static void zone_print(const struct memory *m, const struct memory_zone *z, bool first)
@@ -41,6 +50,8 @@ static void zone_print(const struct memory *m, const struct memory_zone *z, bool
 		printf("\n        present  %lu", z->present);
 	printf("\n        managed  %lu", z->managed);
 	item("nr_free_pages", z->free);
+	if (m->reclaim)
+		zone_items(&z->lists);
 	printf("\n  start_pfn:           %lu\n", z->start);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What meminfo, vmstat and zoneinfo say: one thing in one number, and a number that follows what is done.
+// What meminfo, vmstat and zoneinfo say: one thing in one number, and a number that follows what is done. With the
+// argument "paging": what must hold of the counters of reclaim, whatever went on.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 
 #include <jjok/vmalloc.h>
 
-#include <abi/abi.h>
+#include <abi/stubs.h>
 
 #include "check.h"
 
@@ -83,7 +84,31 @@ static void adds_up(void)
 	close_to(pages("Active(anon):") + pages("Inactive(anon):"), pages("AnonPages:") + pages("Shmem:"), "lists");
 }
 
-int main(void)
+// What somebody may have is in the kernel's own mapping, and nothing twice.
+static void direct_map(void)
+{
+	u64 largest = value("meminfo", "DirectMap1G:"), large = pages("DirectMap2M:"), frames;
+	u64 direct = pages("DirectMap4k:") + large + (largest == ~0ul ? 0 : largest / KIB);
+
+	CHECK(!sys_system(SLOT_SYSTEM, SYS_STAT, SYSSTAT_FRAMES, 0, 0, &frames, NULL, NULL, NULL));
+	CHECK(direct >= pages("MemTotal:") && direct <= frames && large % (PAGE_SIZE / sizeof(u64)) == 0);
+}
+
+// After much paging. What only grows is read from the smaller number to the larger one: a page is looked at before it
+// is written or freed.
+static int paging(void)
+{
+	u64 freed = value("vmstat", "pgsteal_kswapd") + value("vmstat", "pgsteal_direct");
+	u64 written = value("vmstat", "pswpout");
+	u64 seen = value("vmstat", "pgscan_kswapd") + value("vmstat", "pgscan_direct");
+	u64 listed = pages("Active:") + pages("Inactive:"), total = pages("MemTotal:");
+
+	CHECK(freed && written && freed <= seen && written <= seen);
+	CHECK(listed && listed <= total);
+	return check_done("counts");
+}
+
+static int memory(void)
 {
 	u64 anon = pages("AnonPages:"), free = pages("MemFree:"), shmem = pages("Shmem:"), total = pages("MemTotal:");
 	u64 tables = pages("PageTables:"), areas = pages("VmallocUsed:"), available = pages("MemAvailable:");
@@ -99,6 +124,7 @@ int main(void)
 	CHECK(value("zoneinfo", "managed") <= value("zoneinfo", "present"));
 	CHECK(value("zoneinfo", "present") <= value("zoneinfo", "spanned"));
 	adds_up();
+	direct_map();
 
 	p = mmap(NULL, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(p != MAP_FAILED);
@@ -128,4 +154,9 @@ int main(void)
 	vm_unmap_aliases();
 	close_to(pages("MemFree:"), free, "free pages in the end");
 	return check_done("counts");
+}
+
+int main(int argc, char **argv)
+{
+	return argc > 1 && !strcmp(argv[1], "paging") ? paging() : memory();
 }
