@@ -318,17 +318,22 @@ static void rmap_check(void)
 // Nothing on its way to or from the disk, and no work done since the last look.
 static void rest_wait(void)
 {
-	u64 before = ~0ul;
+	static const u64 index[] = { RECLAIMSTAT_PSWPOUT, RECLAIMSTAT_PSWPIN, RECLAIMSTAT_QUANTA };
+	u64 before[3] = { ~0ul }, now[3], moves = 1;
 
 	for (int i = 0; i < REST_MAX; i++) {
-		u64 now = stat_of(RECLAIMSTAT_PSWPOUT) + stat_of(RECLAIMSTAT_PSWPIN) + stat_of(RECLAIMSTAT_QUANTA);
-
-		if (now == before && !stat_of(RECLAIMSTAT_NR_WRITING) && !stat_of(RECLAIMSTAT_NR_READING))
+		for (int k = 0; k < 3; k++)
+			now[k] = stat_of(index[k]);
+		moves = stat_of(RECLAIMSTAT_NR_WRITING) + stat_of(RECLAIMSTAT_NR_READING);
+		if (!moves && !memcmp(now, before, sizeof(now)))
 			return;
-		before = now;
+		if (i < REST_MAX - 1)
+			memcpy(before, now, sizeof(now));
 		usleep(REST_MS * 1000);
 	}
-	FAIL("reclaim does not come to rest within %d s", REST_MS * REST_MAX / 1000);
+	FAIL("reclaim does not come to rest within %d s: in the last step %lu pages out, %lu in, %lu quanta; %lu under "
+	     "way",
+	     REST_MS * REST_MAX / 1000, now[0] - before[0], now[1] - before[1], now[2] - before[2], moves);
 }
 
 int main(int argc, char **argv)

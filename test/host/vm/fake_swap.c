@@ -114,7 +114,7 @@ static u32 places_find(u32 pfn, struct place *place)
 		for (u32 k = 0; k < n && e; k++) /* two records overlap while one changes */
 			if (place[k].entry == e)
 				e = NULL;
-		if (e && n < 64)
+		if (e && n < PROCS)
 			place[n++] = (struct place){ v->owner, page, e, v->flags };
 	}
 	return n;
@@ -125,7 +125,7 @@ err_t rmap_few(cptr_t ep, u64 frame, u64 from, u64 *count, u64 *aspace0, u64 *va
 	       u64 *va2)
 {
 	u64 *out[][2] = { { aspace0, va0 }, { aspace1, va1 }, { aspace2, va2 } };
-	static struct place place[64];
+	static struct place place[PROCS];
 	u32 pfn = (u32)frame, n;
 
 	call_begin();
@@ -185,7 +185,7 @@ static u32 slot_free(void)
 
 static bool evict(u32 pfn)
 {
-	static struct place place[64];
+	static struct place place[PROCS];
 	bool cached = views[pfn].marks & FRAME_SWAPCACHE;
 	u64 slot = cached ? views[pfn].word0 >> SWAP_WORD_SHIFT : slot_free();
 	u32 n = slot ? places_find(pfn, place) : 0;

@@ -93,12 +93,12 @@ static void dies(void (*act)(void))
 // A process gets its share of wired objects and no more; its heap knows nothing of that.
 static void flood(void)
 {
-	static void *got[100000];
+	static void *got[1000000];
 	int n = 0;
 
-	while (n < 100000 && (got[n] = kmalloc(100)))
+	while (n < 1000000 && (got[n] = kmalloc(100)))
 		memset(got[n++], n, 100);
-	CHECK(n > 1000 && n < 100000 && errno == ENOSPC);
+	CHECK(n > 1000 && n < 1000000 && errno == ENOSPC);
 	for (int i = 0; i < 20000; i++)
 		CHECK(malloc(100) != NULL);
 	while (n)
