@@ -62,7 +62,8 @@ _Noreturn void arch_return_to_user(struct arch_context *ctx); // full restore
 // arch_time()           inline: ticks of the free-running counter (the user's clock too)
 // arch_cycles()         inline: cycle counter (trace time stamps; under -icount guest instructions)
 u64 arch_timer_hz(void);
-void arch_timer_set(u64 tick); // interrupt at this tick (~0: never)
+void arch_timer_set(u64 tick);   // interrupt at this tick (~0: never)
+void arch_timer_early(u64 tick); // the tick last set is not there yet: if the timer interrupts all the same, it stops
 
 // ---- interrupts: traps call up through the entries declared in kernel's trap.h
 u32 arch_irq_claim(void); // number of the pending device interrupt, 0 none

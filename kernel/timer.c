@@ -136,8 +136,10 @@ void timer_interrupt(void)
 {
 	struct hart *h = arch_hart();
 	u64 now = arch_time();
-	if (now < h->deadline_set)
+	if (now < h->deadline_set) {
+		arch_timer_early(h->deadline_set);
 		return;
+	}
 	trace(EVENT_TIMER, h->deadline_set, 0, 0);
 	h->deadline_set = ~0ul;
 	h->timer_stale = true;

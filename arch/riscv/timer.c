@@ -6,6 +6,7 @@
 #include "firmware.h"
 
 #define CSR_STIMECMP "0x14d" // older assemblers do not know its name
+#define SIP_STIP     (1ul << 5)
 
 static bool timer_direct;
 
@@ -37,6 +38,13 @@ void timer_init(void)
 u64 arch_timer_hz(void)
 {
 	return riscv_machine.timer_hz;
+}
+
+// QEMU 7.2 raises it from another thread, so also after the comparator was moved on, and then never lowers it.
+void arch_timer_early(u64 tick)
+{
+	if (csr_read(sip) & SIP_STIP)
+		arch_timer_set(tick);
 }
 
 void arch_timer_set(u64 tick)

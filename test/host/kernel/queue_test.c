@@ -64,11 +64,16 @@ u64 arch_timer_hz(void)
 	return 1000000000; // a tick is a nanosecond here
 }
 
-static u64 timer_set_to;
+static u64 timer_set_to, early_at;
 
 void arch_timer_set(u64 tick)
 {
 	timer_set_to = tick;
+}
+
+void arch_timer_early(u64 tick)
+{
+	early_at = tick;
 }
 
 void sched_preempt(void)
@@ -200,6 +205,11 @@ static void deadlines_check(void)
 	assert(seen == armed && (!root || root->deadline == first));
 	timer_update(&hart);
 	assert(timer_set_to <= first); // never later than the first
+	if (timer_set_to > now) {
+		early_at = 0;
+		timer_interrupt(); // early: the timer is told to stop
+		assert(early_at == timer_set_to && hart.deadline_set == timer_set_to);
+	}
 }
 
 // One interrupt ends 16 at most; the next ones, which come at once, end the rest.
