@@ -343,8 +343,9 @@ err_t init_state_size(cptr_t ep, u64 pages, u64 *out_pages)
 	EXPECT(ep == PEER_INIT);
 	if (pages > sizeof(segment) / PAGE_SIZE)
 		return -ERR_NOMEM;
-	if (pages > segment_pages)
-		segment_pages = pages;
+	/* It may shrink, but not under slots that vm may look at. */
+	EXPECT(pages * PAGE_SIZE >= SWAP_TABLE + rc.share->slots * sizeof(struct swap_slot));
+	segment_pages = pages;
 	*out_pages = segment_pages;
 	return 0;
 }

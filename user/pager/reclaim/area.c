@@ -173,17 +173,19 @@ static u32 base_find(u32 pages)
 static err_t table_grow(u32 slots)
 {
 	u64 bytes = SWAP_TABLE + (u64)slots * sizeof(struct swap_slot), pages = 0;
-	u64 there = SWAP_TABLE + rc.stats[RECLAIMSTAT_TABLE_BYTES];
+	u64 there = SWAP_TABLE + rc.share->slots * sizeof(struct swap_slot);
 	err_t err;
 
-	if (bytes > there && pool_room() < rc.min + (bytes - there) / PAGE_SIZE)
+	/* It never shrinks: vm may look at all of it, and areas further on are in use. */
+	if (slots <= rc.share->slots)
+		return 0;
+	if (pool_room() < rc.min + (bytes - there) / PAGE_SIZE)
 		return -ERR_NOMEM;
 	err = init_state_size(PEER_INIT, (bytes + PAGE_SIZE - 1) / PAGE_SIZE, &pages);
 	if (err)
 		return err;
 	rc.stats[RECLAIMSTAT_TABLE_BYTES] = pages * PAGE_SIZE - SWAP_TABLE;
-	if (slots > rc.share->slots)
-		__atomic_store_n(&rc.share->slots, slots, __ATOMIC_RELEASE);
+	__atomic_store_n(&rc.share->slots, slots, __ATOMIC_RELEASE);
 	return 0;
 }
 

@@ -251,6 +251,7 @@ static void share_fill(void)
 	rc.slot = swap_part(rc.state, SWAP_TABLE);
 	ring_attach_consumer(&rc.news, swap_part(rc.state, SWAP_NEWS), SWAP_RING_RECORDS, 1);
 	ring_attach_consumer(&rc.emptied, swap_part(rc.state, SWAP_EMPTIED), SWAP_RING_RECORDS, 1);
+	rc.stats[RECLAIMSTAT_TABLE_BYTES] = (rc.share->slots * sizeof(struct swap_slot) + PAGE_SIZE - 1) & -PAGE_SIZE;
 	rc.share->starts++;
 	__atomic_store_n(&rc.share->magic, SWAP_MAGIC, __ATOMIC_RELEASE);
 }
