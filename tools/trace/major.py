@@ -22,6 +22,7 @@ ENTRY_MASK = 0xff
 PAGE_SHIFT = 12
 PHASES = ("asks", "waits", "meanwhile", "answers", "maps")
 IDLE = 0
+ROOM = "rmap"  # is asked when pages have to go, so that others can come
 MAPPING = -1  # in place of a thread: the system call that maps
 
 
@@ -158,9 +159,10 @@ class Majors:
         self.faults.clear()
 
     def table(self):
-        """Rows (phase, who, faults, mean, least, most) in order, and the fault of median length, or none."""
+        """Rows (phase, who, faults, mean, least, most) in order; the fault of median length, and that of those in which room had
+        to be made, or none."""
         if not self.done:
-            return [], None
+            return [], None, None
         sums = {}
         for _, _, rows in self.done:
             for phase, name, spent in rows:
@@ -168,4 +170,5 @@ class Majors:
         order = sorted(sums, key=lambda key: PHASES.index(key[0]))
         rows = [(phase, name, len(v), sum(v) / len(v), min(v), max(v)) for phase, name in order for v in [sums[phase, name]]]
         busy = sorted(self.done, key=lambda one: sum(row[2] for row in one[2] if row[0] != "waits"))
-        return rows, busy[len(busy) // 2]
+        room = [one for one in busy if any(row[1] == ROOM for row in one[2])]
+        return rows, busy[len(busy) // 2], room[len(room) // 2] if room else None

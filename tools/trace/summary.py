@@ -80,14 +80,16 @@ def show_stages(analysis):
 
 
 def show_majors(analysis):
-    rows, example = analysis.majors.table()
+    rows, typical, room = analysis.majors.table()
     if not rows:
         return
     table(f"Pages from a disk: {len(analysis.majors.done):,} faults, by phase and by who ran (tools/trace/major.py)",
           ["phase", "who ran", "faults", "mean", "least", "most"], [list(row) for row in rows])
-    flows, total, stages = example
-    print(f"  a typical one, flow {' and then '.join(str(flow) for flow in flows)}, {total:,} instructions: "
-          + " -> ".join(f"{name} {spent:,}" for _, name, spent in stages))
+    for what, example in ("a typical one", typical), ("one that took memory below low, so that room was made", room):
+        if example:
+            flows, total, stages = example
+            print(f"  {what}, flow {' and then '.join(str(flow) for flow in flows)}, {total:,} instructions:\n    "
+                  + " -> ".join(f"{name} {spent:,}" for _, name, spent in stages))
 
 
 def check(analysis, counters):

@@ -105,7 +105,7 @@ err_t memory_ready(void)
 	if (err)
 		return err;
 	if (!rc.state->header_frame) {
-		if (!stock_fill(1))
+		if (!stock_fill(1, 0))
 			return -ERR_NOMEM;
 		rc.state->header_frame = rc.state->stock[--rc.stocked];
 		rc.state->user_pool = frame_at(&rc.frames, (u32)rc.state->header_frame)->pool;

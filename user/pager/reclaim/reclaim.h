@@ -144,6 +144,8 @@ struct reclaim {
 
 	// what is wanted
 	bool background; // until the high watermark is reached
+	u64 read_flow;   // of the read that took frames from the pool since the last notification, 0 none
+	u64 low_flow;    // of the one that took the pool below low: the next quantum is for it
 	struct want want[ASKERS];
 	u64 shrink, shrunk; // frames that a program wants out, and that went
 	struct request shrink_rq;
@@ -266,7 +268,8 @@ void swapin_run(void);
 void swapin_done(struct transfer *t, err_t err);
 void answer(u64 what, u64 slot, err_t status, u64 flow);
 void answer_slab(u64 what, u64 flow);
-bool stock_fill(u32 n);  // there is at least one frame, and n if they can be had at once
+// There is at least one frame, and n if they can be had at once; for work of this flow.
+bool stock_fill(u32 n, u64 flow);
 void stock_settle(void); // what is in hand at rest
 static inline bool stock_settled(void)
 {

@@ -216,6 +216,9 @@ static void tell(void)
 
 void reclaim_notified(u64 bits)
 {
+	if (bits & RECLAIM_NOTIFY_LOW)
+		rc.low_flow = rc.read_flow; /* the kernel tells at once, so it was this read or somebody else */
+	rc.read_flow = 0;
 	if (bits & RECLAIM_NOTIFY_AGAIN)
 		rc.kicked = false;
 	if (bits & NOTIFY_DEATH)

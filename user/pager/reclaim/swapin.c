@@ -31,7 +31,7 @@ void answer_slab(u64 what, u64 flow)
 
 // ---- frames in hand
 
-bool stock_fill(u32 n)
+bool stock_fill(u32 n, u64 flow)
 {
 	u64 done = 0;
 
@@ -41,6 +41,7 @@ bool stock_fill(u32 n)
 		return rc.stocked;
 	for (u64 i = 0; i < done; i++)
 		rc.state->stock[rc.stocked++] = server_argument()[i];
+	rc.read_flow = flow;
 	return rc.stocked;
 }
 _Static_assert(CLUSTER - 1 + STOCK_BATCH <= STOCK, "filled when a whole read is not there");
@@ -181,7 +182,7 @@ void swapin_run(void)
 		if (!answered(&p) && !joined(&p)) {
 			u32 pages = p.alone ? 1 : p.quiet ? CLUSTER : ahead_pages(p.slot);
 
-			if (!rc.transfers_free || !stock_fill(pages))
+			if (!rc.transfers_free || !stock_fill(pages, p.flow))
 				return;
 			if (!p.alone && !p.quiet)
 				ahead_note(p.slot, pages);
@@ -229,6 +230,7 @@ static void slot_failed(u32 slot)
 
 void swapin_done(struct transfer *t, err_t err)
 {
+	rc.read_flow = t->flow; /* stock_settle may take others for its frames */
 	rc.stats[RECLAIMSTAT_NR_READING] -= t->n;
 	for (u32 i = 0; i < t->n; i++) {
 		u32 slot = t->slot + i;

@@ -243,7 +243,7 @@ static u64 work_flow(void)
 	for (u32 i = 0; work_wanted() && i < ASKERS; i++)
 		if (rc.want[i].frames)
 			return rc.want[i].flow;
-	return swapin_waiting() ? rc.pending[rc.pending_first].flow : 0;
+	return swapin_waiting() ? rc.pending[rc.pending_first].flow : rc.low_flow;
 }
 
 void work_quantum(void)
@@ -271,6 +271,7 @@ void work_quantum(void)
 		rescan_on();
 		rc.stats[RECLAIMSTAT_QUANTA]++;
 		goes_on = work_some();
+		rc.low_flow = 0;
 		swapin_run();
 		room = pool_room();
 		satisfied(room);
