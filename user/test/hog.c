@@ -49,20 +49,23 @@ static void test_memory(void)
 
 #define CROWD 16
 
-// Many small ones at once: one after the other is ended until the rest fits.
+// Many small ones at once, from the moment when all are there: one after the other is ended until the rest fits.
 static void test_crowd(void)
 {
 	size_t each = 8 * MIB;
-	int killed = 0, fine = 0, status;
+	int killed = 0, fine = 0, status, start[2];
 	pid_t child[CROWD];
+	char byte;
 
+	CHECK(!pipe(start));
 	for (int i = 0; i < CROWD; i++) {
 		child[i] = fork();
 		CHECK(child[i] >= 0);
 		if (!child[i]) {
 			char *p = malloc(each);
 
-			if (!p)
+			close(start[1]);
+			if (!p || read(start[0], &byte, 1))
 				_exit(1);
 			memset(p, i + 1, each);
 			usleep(300000);
@@ -72,6 +75,8 @@ static void test_crowd(void)
 			_exit(0);
 		}
 	}
+	close(start[0]);
+	close(start[1]);
 	for (int i = 0; i < CROWD; i++) {
 		CHECK_EQUAL(waitpid(child[i], &status, 0), child[i]);
 		CHECK(status == SIGKILL || status == 0 || status == 0x100);

@@ -480,7 +480,7 @@ static void finish(void)
 		process_end(p);
 	notified |= 1ul << 32;
 	settle();
-	EXPECT(!world_check() && !pins);
+	EXPECT(!world_check() && !pins && !rc.list[LRU_WRITING].count);
 	if (usage != rc.stocked + 1 || rc.stats[RECLAIMSTAT_SWAP_USED])
 		left_print();
 	EXPECT(usage == rc.stocked + 1 && !rc.stats[RECLAIMSTAT_SWAP_USED]);

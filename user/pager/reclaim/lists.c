@@ -58,6 +58,13 @@ void list_remove(u32 pfn)
 	l->referenced = l->ahead = l->alone = 0;
 }
 
+// A frame that was freed by somebody else leaves the list now, unless its number is on a list again.
+void list_forget(frame_t frame)
+{
+	if (lru_of((u32)frame)->gen == (frame >> 32 & 0xffffff))
+		list_remove((u32)frame);
+}
+
 void list_add(u32 pfn, u32 which)
 {
 	struct lru *l = lru_of(pfn);

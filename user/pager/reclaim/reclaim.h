@@ -241,7 +241,8 @@ u64 pool_room(void);
 void list_add(u32 pfn, u32 list); // at the head; its entry becomes that of the frame's present life
 void list_remove(u32 pfn);
 void list_move(u32 pfn, u32 list);
-u32 list_of(u32 pfn); // LRU_NONE for what was freed since
+void list_forget(frame_t frame); // of a life that is over
+u32 list_of(u32 pfn);            // LRU_NONE for what was freed since
 err_t lists_make(void) must_check;
 
 // slots.c

@@ -183,8 +183,10 @@ static void written_for_nobody(u32 slot, u32 pfn, frame_t frame, u32 mapcount)
 {
 	slot_set(slot, slot_word(slot) & ~(SWAPSLOT_FRAME | SWAPSLOT_ON_DISK));
 	(void)slot_settle(slot);
-	if (!frame_of(&rc.frames, frame))
-		return; /* freed; its entry is of a life that is over */
+	if (!frame_of(&rc.frames, frame)) {
+		list_forget(frame);
+		return;
+	}
 	if (!mapcount && !sys_frame_free(SLOT_CLIENT_POOL, 0, frame, FREE_DISCARD, NULL))
 		list_remove(pfn);
 	else
@@ -199,6 +201,7 @@ static void written(u32 slot, frame_t frame)
 	if (sys_frame_mark(SLOT_CLIENT_POOL, frame, MARK_END, 0, 0, &marks, &counts, NULL, NULL)) {
 		slot_set(slot, slot_word(slot) & ~SWAPSLOT_FRAME);
 		(void)slot_settle(slot);
+		list_forget(frame);
 		return;
 	}
 	if (!(marks >> 8 & FRAME_SWAPCACHE)) {
@@ -207,9 +210,12 @@ static void written(u32 slot, frame_t frame)
 	}
 	rc.stats[RECLAIMSTAT_PSWPOUT]++;
 	slot_flags(slot, 0, SWAPSLOT_ON_DISK);
-	if (slot_count(slot) ? cached_free(pfn, slot, frame) : slot_settle(slot))
-		return;
-	write_put_back(pfn);
+	if (slot_count(slot))
+		(void)cached_free(pfn, slot, frame);
+	else
+		(void)slot_settle(slot);
+	if (list_of(pfn) == LRU_WRITING) /* it is still there: rescued */
+		write_put_back(pfn);
 }
 
 static void write_failed(u32 slot, frame_t frame, bool alone)
