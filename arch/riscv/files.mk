@@ -10,7 +10,6 @@ CFLAGS_kernel/trace.c := -fomit-frame-pointer
 # The fast paths: what trap.S leaves in these registers stays there; callee-saved ones are stored already, so they are free.
 FASTPATH_FREE := -fomit-frame-pointer $(foreach n,1 2 3 4 5 6 7 8 9 10 11,-fcall-used-s$(n)) -ffixed-s0
 CFLAGS_kernel/fastpath.c := $(FASTPATH_FREE) $(foreach r,a2 a3 a4 a5 a6 t0 t1 t2 t3 t5,-ffixed-$(r))
-
-# Without -fno-gcse more constants live at once than there are registers.
 CFLAGS_kernel/fastnotify.c := $(FASTPATH_FREE) -ffixed-t3 -ffixed-t5
+# Without -fno-gcse more constants live at once than there are registers.
 CFLAGS_kernel/fastfault.c := $(FASTPATH_FREE) -ffixed-t0 -ffixed-t3 -ffixed-t5 -fno-gcse

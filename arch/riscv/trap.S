@@ -47,6 +47,12 @@ trap_entry:
 	beq	a7, s1, fastpath_notify
 	j	slow
 
+	// A fast path has made the running thread wait, and nobody is ready.
+	.global trap_idle
+trap_idle:
+	ld	sp, HART_STACK(tp)
+	call	sched_exit		// does not return
+
 	// The fast paths decline by jumping here with every register that the user passed as it was.
 	.global trap_slow_call
 trap_slow_call:
@@ -60,10 +66,6 @@ trap_slow_reply_recv:
 trap_slow_reply:
 	li	a7, NR_REPLY
 	j	slow
-	.global trap_idle
-trap_idle:
-	ld	sp, HART_STACK(tp)
-	call	sched_exit		// does not return
 	.global trap_slow_notify
 trap_slow_notify:
 	li	a7, NR_NOTIFY

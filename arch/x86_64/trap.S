@@ -64,6 +64,13 @@ syscall_reply_map_recv:
 	push	%r14
 	call	fastpath_reply_map_recv
 
+	// A fast path has made the running thread wait, and nobody is ready.
+	.global trap_idle
+trap_idle:
+	mov	%gs:HART_STACK, %rsp
+	xor	%ebp, %ebp
+	call	sched_exit		// does not return
+
 	// The fast paths decline by jumping here: index and label as they were, the words in the context.
 	.global trap_slow_call
 trap_slow_call:
@@ -77,11 +84,6 @@ trap_slow_reply_recv:
 trap_slow_reply:
 	mov	$NR_REPLY, %eax
 	jmp	slow
-	.global trap_idle
-trap_idle:
-	mov	%gs:HART_STACK, %rsp
-	xor	%ebp, %ebp
-	call	sched_exit		// does not return
 	.global trap_slow_notify
 trap_slow_notify:
 	mov	$NR_NOTIFY, %eax
