@@ -24,6 +24,7 @@
 #include <abi/vm_client.h>
 
 #include "check.h"
+#include "stats.h"
 
 #define FILE_NAME "/tmp/conserve"
 #define TOUCH     64 // more than vm's magazine holds
@@ -76,27 +77,11 @@ static uint64_t system_stat(uint64_t index)
 	return value;
 }
 
-static uint64_t vm_count(uint64_t index)
-{
-	u64 value = 0;
-
-	CHECK(!vm_stat(SLOT_VM, index, &value));
-	return value;
-}
-
 static uint64_t files_count(uint64_t index)
 {
 	u64 value = 0;
 
 	CHECK(!files_stats(SLOT_FILES, index, &value));
-	return value;
-}
-
-static uint64_t slab_count(uint64_t index)
-{
-	u64 value = 0;
-
-	CHECK(!slab_stat(SLOT_SLAB, index, &value));
 	return value;
 }
 

@@ -22,34 +22,11 @@
 #include <abi/vm_client.h>
 
 #include "check.h"
+#include "stats.h"
 
 #define MIB     (1024 * 1024ul)
 #define SLACK   48 // frames by which free memory may differ: empty frames of kernel objects, vm's magazine
 #define OBJECTS 64 // of a size, taken in turn
-
-static u64 stat(u64 index)
-{
-	u64 value = 0;
-
-	CHECK(!slab_stat(SLOT_SLAB, index, &value));
-	return value;
-}
-
-static u64 vm_count(u64 index)
-{
-	u64 value = 0;
-
-	CHECK(!vm_stat(SLOT_VM, index, &value));
-	return value;
-}
-
-static u64 reclaim_count(u64 index)
-{
-	u64 value = 0;
-
-	CHECK(!reclaim_stat(SLOT_RECLAIM, index, &value));
-	return value;
-}
 
 static void slab_open(void)
 {
@@ -143,12 +120,13 @@ static void part_fill(void *p)
 	struct object *last = objects_make(mib * MIB, &got);
 
 	CHECK_EQUAL(got >= mib * MIB, 1);
-	CHECK(stat(SLABSTAT_FRAMES) * PAGE_SIZE >= mib * MIB && stat(SLABSTAT_FRAMES) <= stat(SLABSTAT_LIMIT));
-	printf("kgrow: %zu MiB of objects in %lu slabs, %lu frames of user memory\n", mib, stat(SLABSTAT_SLABS),
-	       stat(SLABSTAT_GROWN));
+	CHECK(slab_count(SLABSTAT_FRAMES) * PAGE_SIZE >= mib * MIB &&
+	      slab_count(SLABSTAT_FRAMES) <= slab_count(SLABSTAT_LIMIT));
+	printf("kgrow: %zu MiB of objects in %lu slabs, %lu frames of user memory\n", mib, slab_count(SLABSTAT_SLABS),
+	       slab_count(SLABSTAT_GROWN));
 	objects_free(last);
 	/* What is spare here goes with the process; what is empty beyond a cushion went already. */
-	CHECK(stat(SLABSTAT_GROWN) * PAGE_SIZE < mib * MIB / 4);
+	CHECK(slab_count(SLABSTAT_GROWN) * PAGE_SIZE < mib * MIB / 4);
 }
 
 static u64 room(void)
@@ -161,15 +139,15 @@ static void fill(size_t mib)
 	u64 limit, before, after, table;
 
 	slab_open();
-	table = stat(SLABSTAT_TABLE);
+	table = slab_count(SLABSTAT_TABLE);
 	for (int round = 0; round < 2; round++) {
 		before = room();
 		limit = vm_count(VMSTAT_POOL_LIMIT);
 		child_exits(part_fill, &mib, 0);
 		after = room();
-		CHECK_EQUAL(stat(SLABSTAT_GROWN), 0);
-		CHECK_EQUAL(stat(SLABSTAT_SLABS), 0);
-		CHECK_EQUAL(stat(SLABSTAT_TABLE), table);
+		CHECK_EQUAL(slab_count(SLABSTAT_GROWN), 0);
+		CHECK_EQUAL(slab_count(SLABSTAT_SLABS), 0);
+		CHECK_EQUAL(slab_count(SLABSTAT_TABLE), table);
 		CHECK_EQUAL(vm_count(VMSTAT_POOL_LIMIT), limit);
 		CHECK(after + SLACK >= before && before + SLACK >= after);
 	}
@@ -199,9 +177,9 @@ static void part_squeeze(void *p)
 
 	CHECK(errno == ENOSPC || errno == ENOMEM);
 	printf("kgrow: squeezed %zu KiB of objects out of the others, %lu of %lu frames, %lu refills waited\n",
-	       got / 1024, stat(SLABSTAT_FRAMES), stat(SLABSTAT_MOST), stat(SLABSTAT_WAITED));
-	CHECK(stat(SLABSTAT_FRAMES) <= stat(SLABSTAT_MOST));
-	CHECK(stat(SLABSTAT_FRAMES) * 2 > stat(SLABSTAT_MOST));
+	       got / 1024, slab_count(SLABSTAT_FRAMES), slab_count(SLABSTAT_MOST), slab_count(SLABSTAT_WAITED));
+	CHECK(slab_count(SLABSTAT_FRAMES) <= slab_count(SLABSTAT_MOST));
+	CHECK(slab_count(SLABSTAT_FRAMES) * 2 > slab_count(SLABSTAT_MOST));
 	objects_free(last);
 	CHECK(write(pipes[1], &c, 1) == 1);
 	CHECK(read(pipes[2], &c, 1) == 1);
@@ -234,14 +212,14 @@ static void squeeze(void)
 	CHECK(write(go[1], "x", 1) == 1);
 	CHECK(read(ready[0], &c, 1) == 1);
 	CHECK(reclaim_count(RECLAIMSTAT_PSWPOUT) > out + 100);
-	pressure = stat(SLABSTAT_PRESSURE);
+	pressure = slab_count(SLABSTAT_PRESSURE);
 	words_check(area, bytes);
-	CHECK(stat(SLABSTAT_PRESSURE) > pressure);
-	CHECK(stat(SLABSTAT_GROWN) <= SLACK);
+	CHECK(slab_count(SLABSTAT_PRESSURE) > pressure);
+	CHECK(slab_count(SLABSTAT_GROWN) <= SLACK);
 	CHECK(write(go[1], "x", 1) == 1);
 	CHECK(waitpid(child, &status, 0) == child && !status);
 	words_check(area, bytes);
-	CHECK_EQUAL(stat(SLABSTAT_GROWN), 0);
+	CHECK_EQUAL(slab_count(SLABSTAT_GROWN), 0);
 	CHECK_EQUAL(vm_count(VMSTAT_POOL_LIMIT), limit);
 }
 

@@ -21,6 +21,7 @@
 #include <abi/vm_client.h>
 
 #include "check.h"
+#include "stats.h"
 
 #define WORDS       (PAGE_SIZE / sizeof(uint64_t))
 #define SLEEPER     60 // percent of the memory that is free
@@ -31,14 +32,6 @@
 
 static uint64_t memory_pages; // free at the start: the boot archive takes a good part of a small machine
 static int tell[2], hold[2];  // the sleeper says that it is there, and sleeps until it may check
-
-static uint64_t vm_count(uint64_t index)
-{
-	u64 value = 0;
-
-	CHECK(!vm_stat(SLOT_VM, index, &value));
-	return value;
-}
 
 static uint64_t swap_total(void)
 {

@@ -22,6 +22,7 @@
 
 #include <test/busy/busy.h>
 #include <test/check.h>
+#include <test/stats.h>
 
 #define WORKERS    32
 #define STALL      60 // seconds in which each kind takes a step at least
@@ -46,22 +47,6 @@ static struct random source;
 static int count;
 static uint64_t killed, ended;
 static bool may_end;
-
-static uint64_t vm_count(uint64_t index)
-{
-	u64 value = 0;
-
-	CHECK(!vm_stat(SLOT_VM, index, &value));
-	return value;
-}
-
-static uint64_t reclaim_count(uint64_t index)
-{
-	u64 value = 0;
-
-	CHECK(!reclaim_stat(SLOT_RECLAIM, index, &value));
-	return value;
-}
 
 // With memory full there may be no frame for a page table at this moment.
 static void worker_start(int i)
